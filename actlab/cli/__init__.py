@@ -1,0 +1,80 @@
+"""The command line: one short file per command. Help and dispatch load nothing but the standard library."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+
+HELP = """\
+actlab: what an activation function does to a network
+
+usage: actlab COMMAND [ARGUMENTS]
+
+  train       train a model, watch every activation, write a page     actlab train activation=mish
+  report      (re)write the page of a run                             actlab report runs/2026-11-22/143000 --open
+  list        activations, models, data sets, experiments             actlab list --family rectified
+  completion  print the line that makes your shell complete           eval "$(actlab completion bash)"
+
+  actlab COMMAND --help   tells more      --debug   shows the traceback of an error      --version
+"""
+
+
+def main() -> None:
+    """Run the command named by ``sys.argv[1]``; bad input prints one line and exits with 2."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(argv: list[str]) -> int:
+    """Run a command line; return its exit code."""
+    debug = "--debug" in argv
+    argv = [a for a in argv if a != "--debug"]
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(HELP, end="")
+        return 0
+    if argv[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"actlab {version('actlab')}")
+        return 0
+    try:
+        command = _command(argv[0])
+        return command(argv[1:])
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing to tell
+        return 141
+    except (ValueError, OSError) as e:
+        from actlab.errors import InputError
+
+        if debug or not isinstance(e, (InputError, OSError)):
+            traceback.print_exc()
+        print(f"actlab: {_line(e)}", file=sys.stderr)
+        return 2 if isinstance(e, (InputError, OSError)) else 1
+
+
+def _command(name: str) -> Callable[[list[str]], int]:
+    if name == "train":
+        from actlab.cli.train import main as command
+    elif name == "report":
+        from actlab.cli.report import main as command
+    elif name == "list":
+        from actlab.cli.listing import main as command
+    elif name == "completion":
+        from actlab.cli.completion import main as command
+    else:
+        from actlab.errors import InputError, suggest
+
+        known = ["train", "report", "list", "completion"]
+        raise InputError(f"unknown command {name!r}{suggest(name, known)}")
+    return command
+
+
+def _line(e: BaseException) -> str:
+    """Return an error as one line."""
+    if isinstance(e, OSError) and e.strerror:
+        return f"{e.strerror}: {e.filename}" if e.filename else e.strerror
+    return " ".join(str(e).split())

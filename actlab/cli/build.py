@@ -1,0 +1,160 @@
+"""From a composed config to values: the only place where names in a config become Python objects."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import jax.numpy as jnp
+from omegaconf import DictConfig, OmegaConf
+
+from actlab.activations import Act, check, make
+from actlab.errors import InputError, suggest
+from actlab.train import Run
+from actlab.train.step import Program, Setup
+
+NODES = ("data", "model", "activation", "optimizer", "stats")
+
+
+def build(cfg: DictConfig) -> Run:
+    """Return the run a config describes, checked as far as can be without training.
+
+    Raises:
+        InputError: an unknown key or name, a wrong type, a value out of range, or parts that do not fit
+            together; the message starts with the node it is about.
+
+    """
+    values: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=False)  # type: ignore
+    nodes = {name: values.pop(name, None) for name in NODES}
+    for name, node in nodes.items():
+        if not isinstance(node, dict):
+            raise InputError(f"{name}={node!r}: must be a group of keys, as in configs/{name}")
+    check_call(_top_level, values, "")
+
+    act = activation(nodes["activation"])
+    model = target(nodes["model"], "model")
+    with about("optimizer"):
+        optimizer = target(nodes["optimizer"], "optimizer")()
+    with about("stats"):
+        stats = target(nodes["stats"], "stats")()
+    with about("data"):
+        data = target(nodes["data"], "data")()
+    dtypes = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+    if values["dtype"] not in dtypes:
+        raise InputError(f"dtype={values['dtype']!r} is unknown{suggest(values['dtype'], dtypes)}")
+    setup = Setup(
+        model=model,
+        act=act,
+        data=data,
+        optimizer=optimizer,
+        stats=stats,
+        seed=values["seed"],
+        steps=values["steps"],
+        batch_size=values["batch_size"],
+        order=values["order"],
+        dtype=dtypes[values["dtype"]],
+    )
+    run = Run(setup, eval_every=values["eval_every"], checkpoint_every=values["checkpoint_every"])
+    with about("optimizer"):
+        optimizer.rate(setup.steps)
+    with about("model"):
+        Program(setup)
+    return run
+
+
+def activation(node: dict[str, Any]) -> Act:
+    """Return the checked ``Act`` of an activation node: ``name``, ``learn``, ``per`` and its parameters."""
+    params = dict(node)
+    name, learn, per = params.pop("name", None), params.pop("learn", []), params.pop("per", "tensor")
+    if not isinstance(name, str):
+        raise InputError(f"activation.name={name!r}: must be the name of an activation, or module:function")
+    if not isinstance(learn, list) or not all(isinstance(n, str) for n in learn):
+        raise InputError(f"activation.learn={learn!r}: must be a list of parameter names, like [beta]")
+    with about("activation"):
+        act = make(name, learn=tuple(learn), per=per, **params)
+        if act.spec is None:  # our own are tested
+            check(act)
+    return act
+
+
+def target(node: dict[str, Any], name: str) -> Callable[..., Any]:
+    """Return ``_target_`` with the node's other keys bound, after checking them against its signature."""
+    keys = dict(node)
+    path = keys.pop("_target_", None)
+    if not isinstance(path, str) or "." not in path:
+        raise InputError(f"{name}._target_={path!r}: must be the import path of a function or class")
+    module, _, attribute = path.rpartition(".")
+    try:
+        function = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as e:
+        raise InputError(f"{name}._target_={path}: cannot be imported ({e})") from None
+    check_call(function, keys, f"{name}.")
+    return partial(function, **keys)
+
+
+def check_call(function: Callable[..., Any], keys: dict[str, Any], prefix: str) -> None:
+    """Check that ``keys`` are keyword-only parameters of ``function``, or fields, and have their types."""
+    signature = inspect.signature(function)
+    hints = get_type_hints(function.__init__ if inspect.isclass(function) else function)
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+    given = _GIVEN if inspect.isclass(function) else set()
+    known = [n for n, p in signature.parameters.items() if p.kind is not p.VAR_KEYWORD and n not in given]
+    for key, value in keys.items():
+        if key not in known and not open_ended:
+            raise InputError(f"unknown key {prefix}{key}{suggest(key, known)}")
+        if key in hints and not fits(value, hints[key]):
+            raise InputError(f"{prefix}{key}={value!r}: must be {words(hints[key])}")
+
+
+_GIVEN = {"act", "in_shape", "num_classes", "dtype", "rngs"}  # what a run gives a model itself
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Tell whether a plain config value fits a type hint; unknown kinds of hint fit anything."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return any(fits(value, a) for a in arguments)
+    if origin is Literal:
+        return value in arguments
+    if origin in (list, tuple):
+        return isinstance(value, list) and all(fits(v, arguments[0]) for v in value)
+    if hint is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if hint in (bool, str, type(None)):
+        return isinstance(value, hint)
+    return True
+
+
+def words(hint: Any) -> str:
+    """Return a type hint as a person would say it."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return " or ".join(words(a) for a in arguments)
+    if origin is Literal:
+        return "one of " + ", ".join(map(str, arguments))
+    if origin in (list, tuple):
+        return f"a list, each {words(arguments[0])}"
+    names = {int: "an integer", float: "a number", bool: "true or false", str: "a name", type(None): "null"}
+    return names.get(hint, str(hint))
+
+
+@contextmanager
+def about(node: str) -> Iterator[None]:
+    """Prefix an ``InputError`` with the config node it is about."""
+    try:
+        yield
+    except InputError as e:
+        raise InputError(f"{node}: {e}") from None
+
+
+def _top_level(
+    *, seed: int, steps: int, batch_size: int, order: str, eval_every: int, checkpoint_every: int, dtype: str
+) -> None:
+    """Hold the names and types of the keys of configs/train.yaml itself."""

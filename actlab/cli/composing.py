@@ -1,0 +1,177 @@
+"""Everything that talks to Hydra, and turns its errors into one line with the closest names."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from actlab.cli import configs
+from actlab.errors import InputError, suggest
+
+VERSION = "1.3"
+ACTIVATION_KEYS = ("name", "learn", "per")
+
+
+def open_activation(argv: list[str]) -> list[str]:
+    """Let ``activation.<parameter>=`` name parameters the YAML does not list: ``make`` checks them."""
+
+    def opened(argument: str) -> str:
+        match = re.match(r"activation\.([A-Za-z_]\w*)=", argument)
+        return f"++{argument}" if match and match[1] not in ACTIVATION_KEYS else argument
+
+    return [opened(a) for a in argv]
+
+
+def compose(argv: list[str]) -> DictConfig:
+    """Return the config that Hydra would compose from this command line.
+
+    Raises:
+        InputError: an override that cannot be, with close names.
+
+    """
+    flags, overrides = _flags(argv)
+    if flags.config_dir:
+        extra = Path(flags.config_dir).absolute()
+        if not extra.is_dir():
+            raise InputError(f"--config-dir {flags.config_dir}: there is no such folder")
+        overrides = [*overrides, f"hydra.searchpath=[file://{extra}]"]
+    with _one_line(overrides):
+        return _compose(overrides, config_name=flags.config_name)
+
+
+def _compose(overrides: list[str], config_name: str = "train") -> DictConfig:
+    with hydra.initialize_config_dir(str(configs.folder()), version_base=VERSION):
+        return hydra.compose(config_name, overrides=overrides)
+
+
+def _flags(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config-dir", "-cd")
+    parser.add_argument("--config-name", "-cn", default="train")
+    flags, rest = parser.parse_known_args(argv)
+    unknown = [a for a in rest if a.startswith("-") and "=" not in a and a not in ("--run", "-r")]
+    if unknown:
+        raise InputError(f"unknown flag {unknown[0]}: actlab train --help lists them")
+    return flags, [a for a in rest if not a.startswith("-")]
+
+
+def hydra_main(argv: list[str], task: Callable[[DictConfig], Any]) -> int:
+    """Call ``task`` as ``@hydra.main`` would, on this command line."""
+    old = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    sys.argv = ["actlab", *argv]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing and exiting
+    overrides = [a for a in argv if not a.startswith("-")]
+    try:
+        with _one_line(overrides):
+            hydra.main(version_base=VERSION, config_path=str(configs.folder()), config_name="train")(task)()
+    finally:
+        sys.argv = old[0]
+        if old[1] is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = old[1]
+    return 0
+
+
+def output_dir() -> Path:
+    """Return the folder Hydra made for the current job."""
+    return Path(HydraConfig.get().runtime.output_dir)
+
+
+def fresh_run_dir(argv: list[str], cfg: DictConfig) -> Path:
+    """Return the folder this run will have: the one asked for, else a new one named by the time.
+
+    Raises:
+        InputError: the folder asked for already holds a run.
+        OSError: the folder cannot be made.
+
+    """
+    asked = [a.split("=", 1)[1].strip("'\"") for a in argv if a.lstrip("+").startswith("hydra.run.dir=")]
+    if asked and "${" not in asked[-1]:
+        path = Path(asked[-1])
+        if (path / "run.json").exists():
+            raise InputError(f"{path} already holds a run: resume={path} goes on with it")
+        return path
+    now = datetime.now()
+    day = Path("runs") / now.strftime("%Y-%m-%d")
+    day.mkdir(parents=True, exist_ok=True)
+    for n in range(1000):
+        path = day / (now.strftime("%H%M%S") + (f"-{n}" if n else ""))
+        try:
+            path.mkdir()  # taken by whoever makes it: two runs of the same second do not meet
+        except FileExistsError:
+            continue
+        return path
+    raise InputError(f"{day} has a thousand runs of this second; name one with hydra.run.dir=")
+
+
+def quote(path: Path) -> str:
+    """Return a path as the value of a Hydra override."""
+    return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+@contextmanager
+def _one_line(overrides: list[str]) -> Iterator[None]:
+    """Turn Hydra's errors about ``overrides`` into an ``InputError``."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as e:
+        raise InputError(_explain(str(e), overrides)) from e
+
+
+def _explain(message: str, overrides: list[str]) -> str:
+    if match := re.search(r"Could not find '([\w/]+)/([^'/]+)'", message):
+        group, choice = match.groups()
+        known = configs.groups().get(group, [])
+        hint = suggest(choice, known)
+        if group == "activation":
+            hint += " (your own function: activation.name=module:function)"
+        return f"{group}={choice}: there is no such {group}{hint}"
+    if match := re.search(r"Could not (?:override|append to|delete from) config.*'([^']+)'", message) or re.search(
+        r"Could not override '([^']+)'", message
+    ):
+        return f"unknown key {match[1]}{_near(match[1], overrides)}"
+    return " ".join(message.split())
+
+
+def _near(key: str, overrides: list[str]) -> str:
+    """Return close keys of the config as it would be without what failed."""
+    chosen = [o for o in overrides if "." not in o.split("=")[0] and o.split("=")[0].lstrip("+~") in configs.groups()]
+    try:
+        cfg = _compose(chosen)
+    except (HydraException, OmegaConfBaseException):
+        cfg = _compose([])
+    parent, _, leaf = key.rpartition(".")
+    node = OmegaConf.select(cfg, parent) if parent else cfg
+    if isinstance(node, DictConfig):
+        prefix = f"{parent}." if parent else ""
+        known = [k for k in node if k != "_target_"]
+        if difflib.get_close_matches(leaf, known, n=1, cutoff=0.5):
+            return suggest(leaf, known).replace("'", "")
+        elsewhere = [k for k in _keys(cfg) if k.split(".")[-1] == leaf]
+        if elsewhere:
+            return f"; did you mean {elsewhere[0]}?"
+        return f"; {prefix or 'the config'} has " + ", ".join(map(str, known))
+    return suggest(key, _keys(cfg)).replace("'", "")
+
+
+def _keys(cfg: DictConfig, prefix: str = "") -> list[str]:
+    found = []
+    for key in cfg:
+        value = cfg._get_node(key)
+        found += _keys(value, f"{prefix}{key}.") if isinstance(value, DictConfig) else [f"{prefix}{key}"]
+    return [k for k in found if not k.endswith("_target_")]

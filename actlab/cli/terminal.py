@@ -1,0 +1,121 @@
+"""What a person sees while a run trains and when it ends: one live line, then one table."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from actlab.train import Run
+    from actlab.train.loop import Outcome
+    from actlab.train.loop import Progress as Told
+
+BAD = "bold red"
+PLAIN_EVERY_S = 5.0
+
+
+class Display:
+    """Shows one run; plain lines where the output is not a terminal."""
+
+    def __init__(self, run: Run, folder: Path, console: Console | None = None):
+        self.console = console or Console(highlight=False)
+        self.run = run
+        self.folder = folder
+        self.live = self.console.is_terminal
+        self.last_line = 0.0
+        self.progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed}/{task.total}"),
+            TextColumn("{task.fields[told]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.live,
+        )
+
+    def __enter__(self) -> Display:
+        s = self.run.setup
+        model = getattr(s.model, "func", s.model).__name__.lower()
+        self.console.print(f"[bold]{s.act!r}[/bold] in {model} on {s.data.name}, {s.steps} steps -> {self.folder}")
+        self.progress.start()
+        self.task = self.progress.add_task("compiling", total=s.steps, told="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def advance(self, told: Told) -> None:
+        """Show how far the run is."""
+        words = _scores(told.scores)
+        if told.steps_per_second:
+            words += f"  {told.steps_per_second:,.0f} steps/s"
+        self.progress.update(self.task, description="training", completed=told.step, told=words)
+        now = time.monotonic()
+        if not self.live and (now - self.last_line > PLAIN_EVERY_S or told.step == told.steps):
+            self.last_line = now
+            self.console.print(f"step {told.step}/{told.steps}  {words}", soft_wrap=True)
+
+    def finish(self, outcome: Outcome, page: Path) -> None:
+        """Print the table of sites, how the run ended, and where its page is."""
+        from actlab.report.read import read_run  # the charts' libraries: not before the first step
+        from actlab.report.words import site_rows
+
+        self.progress.stop()
+        rows = site_rows(read_run(self.folder))
+        if rows:
+            self.console.print(site_table(rows))
+        if outcome.state == "diverged":
+            self.console.print(Text(outcome.divergence["message"], style=BAD))
+        if outcome.state == "interrupted":
+            self.console.print(f"interrupted at step {outcome.step}; to go on: actlab train resume={self.folder}")
+        else:
+            self.console.print(f"{outcome.state} at step {outcome.step}  {_scores(outcome.scores)}", soft_wrap=True)
+        self.console.print(f"page: {page}", soft_wrap=True)
+
+
+def site_table(rows: list[dict[str, Any]]) -> Table:
+    """Return the table of what happened at each site; what is unhealthy stands in colour and in words."""
+    from actlab.report.numbers import number, percent
+
+    table = Table(title="what happened at each site", title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("site", no_wrap=True)
+    for heading in ("pre mean ± sd", "post mean ± sd", "dead", "saturated", "grad norm"):
+        table.add_column(heading, justify="right")
+    table.add_column("verdict", no_wrap=True)
+
+    def spread(row: dict[str, Any], tensor: str) -> str:
+        mean, variance = row.get(f"{tensor}.mean"), row.get(f"{tensor}.variance")
+        if mean is None or variance is None:
+            return number(None)
+        finite = math.isfinite(mean) and math.isfinite(variance)
+        return f"{number(mean)} ± {number(math.sqrt(variance))}" if finite else "not finite"
+
+    for row in rows:
+        table.add_row(
+            Text(row["site"]),
+            spread(row, "pre"),
+            spread(row, "post"),
+            percent(row.get("dead_share")),
+            percent(row.get("saturated_share")),
+            number(row.get("gradient_norm")),
+            Text(row["verdict"], style="green" if row["verdict"] == "healthy" else BAD),
+        )
+    return table
+
+
+def _scores(scores: dict[str, float]) -> str:
+    words = []
+    for split in ("train", "test"):
+        if f"{split} loss" in scores:
+            words.append(f"{split} loss {scores[f'{split} loss']:.3g} acc {scores[f'{split} accuracy']:.1%}")
+    return "  ".join(words)

@@ -1,0 +1,101 @@
+"""``actlab train``: compose a config with Hydra, build the run it describes, train, report."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from actlab.cli import configs
+from actlab.errors import InputError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from actlab.train import Run
+
+USAGE = """\
+usage: actlab train [OVERRIDES] [-m] [--cfg job] [--info] [--config-dir DIR] [--debug]
+
+  actlab train                                                    the default run
+  actlab train activation=leaky_relu activation.negative_slope=0.2 model.depth=8
+  actlab train activation=swish 'activation.learn=[beta]' activation.per=channel
+  actlab train activation.name=my_package.my_module:my_fn         your own function
+  actlab train +experiment=mnist1d_mlp                            a published setting
+  actlab train -m seed=0,1,2                                      several runs, one after another
+  actlab train resume=runs/2026-11-22/143000                      go on where a run stopped
+
+choices
+{choices}
+keys: actlab train --cfg job prints them all. Hydra's flags (-m, --cfg, --info, --config-dir, ...): hydra.cc
+exit codes: 0 finished or diverged (a result), 2 bad input, 130 and 143 interrupted by Ctrl-C and SIGTERM
+"""
+LOOKS = ("--cfg", "-c", "--info", "-i", "--hydra-help", "--version", "--shell-completion", "-sc")
+
+
+def main(argv: list[str]) -> int:
+    """Run ``actlab train``; return its exit code."""
+    if any(a in ("-h", "--help") for a in argv):
+        lines = (f"  {group:<11}{', '.join(names)}\n" for group, names in configs.groups().items())
+        print(USAGE.format(choices="".join(lines)), end="")
+        return 0
+    sys.path.append(os.getcwd())  # a console script does not look there, and that is where users' modules are
+    resumed = [a.split("=", 1)[1] for a in argv if a.startswith(("resume=", "+resume="))]
+    if resumed:
+        from actlab.cli.resume import resume
+
+        rest = [a for a in argv if not a.startswith(("resume=", "+resume="))]
+        return resume(Path(resumed[-1]), rest)
+
+    from actlab.cli import composing
+
+    argv = composing.open_activation(argv)
+    if any(a.split("=")[0] in LOOKS for a in argv):
+        return composing.hydra_main(argv, lambda cfg: None)
+    if any(a in ("-m", "--multirun") for a in argv):
+        return composing.hydra_main(argv, lambda cfg: execute(_build(cfg), composing.output_dir(), argv))
+    cfg = composing.compose(argv)  # before Hydra makes a folder: bad input leaves nothing behind
+    run = _build(cfg)
+    path = composing.fresh_run_dir(argv, cfg)
+    codes: list[int] = []
+    composing.hydra_main(
+        [*argv, f"hydra.run.dir={composing.quote(path)}"],
+        lambda _: codes.append(execute(run, composing.output_dir(), argv)),
+    )
+    return codes[0]
+
+
+def _build(cfg: DictConfig) -> Run:
+    from actlab.cli.runtime import prepare
+
+    prepare()
+    from actlab.cli.build import build
+
+    return build(cfg)
+
+
+def execute(run: Run, path: Path, argv: list[str], *, resume: bool = False) -> int:
+    """Train ``run`` in ``path``, show it, write its report; return the exit code."""
+    from actlab.cli.runtime import facts, logging_to
+    from actlab.cli.terminal import Display
+    from actlab.train import train
+    from actlab.train.folder import RunFolder
+
+    with RunFolder(path) as folder, logging_to(path / "train.log"), Display(run, path) as display:
+        if not resume:
+            if (path / "run.json").exists():
+                raise InputError(f"{path} already holds a run: resume={path} goes on with it")
+            folder.write(state="running", **facts(argv))
+        outcome = train(run, folder, resume=resume, tell=display.advance)
+        from actlab.report import write_report  # a second of imports: not before the first step
+
+        display.finish(outcome, write_report(path))
+    return 0 if outcome.signal is None else 128 + outcome.signal
+
+
+def command_line(argv: list[Any]) -> str:
+    """Return the command that repeats this run."""
+    import shlex
+
+    return shlex.join(["actlab", "train", *map(str, argv)])

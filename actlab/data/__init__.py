@@ -1,0 +1,7 @@
+"""Data sets small enough to live on the device, and the order in which batches are drawn from them."""
+
+from actlab.data.batches import batch_indices as batch_indices
+from actlab.data.cache import cache_dir as cache_dir
+from actlab.data.dataset import Dataset as Dataset
+from actlab.data.digits import digits as digits
+from actlab.data.mnist1d import mnist1d as mnist1d

@@ -1,0 +1,4 @@
+"""Models: each takes an ``Act``, names its activation sites, and stays under 250 lines."""
+
+from actlab.models.convnet import ConvNet as ConvNet
+from actlab.models.mlp import MLP as MLP

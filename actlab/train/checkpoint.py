@@ -1,0 +1,141 @@
+"""Orbax checkpoints that exist only once their checksums do.
+
+Orbax names a step before it is committed and restores flipped bytes without a word, so next to each step
+lies ``<step>.json`` with the size and SHA-256 of its every file, written last. A step without one does not exist.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from actlab.files import write_atomic
+
+log = logging.getLogger(__name__)
+
+KEEP = 2
+
+
+class Checkpoints:
+    """The checkpoints of one run folder: saved in the background, verified when read, the last two kept."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder.absolute()
+        self._checkpointer: Any = None
+        self._pending: int | None = None
+
+    def save(self, step: int, state: Any) -> None:
+        """Begin to save a pytree of arrays as ``step``; ``finish`` makes it count.
+
+        Raises:
+            OSError: the disk is full or read-only.
+
+        """
+        self.finish()
+        if (self.folder / f"{step}.json").exists():
+            return
+        arrays = {name: np.array(leaf) for name, leaf in _named(jax.device_get(state)).items()}  # copies
+        if self._checkpointer is None:
+            import orbax.checkpoint as ocp  # half a second: not before there is something to save
+
+            self.folder.mkdir(exist_ok=True)
+            self._checkpointer = ocp.StandardCheckpointer()
+        self._pending = step
+        self._checkpointer.save(self.folder / str(step), arrays, force=True)
+
+    def finish(self) -> None:
+        """Wait for the save under way, write its checksums, and remove what is older than the last two."""
+        if self._pending is None:
+            return
+        step, self._pending = self._pending, None
+        try:
+            self._checkpointer.wait_until_finished()
+        except Exception as e:  # orbax and tensorstore raise errors of many classes for a full disk
+            raise OSError(f"cannot save checkpoint {step} in {self.folder}: {_first_line(e)}") from e
+        files = {str(p.relative_to(self.folder)): _digest(p) for p in _files(self.folder / str(step))}
+        write_atomic(self.folder / f"{step}.json", json.dumps({"step": step, "files": files}, indent=1))
+        for old in self.steps()[:-KEEP]:
+            (self.folder / f"{old}.json").unlink()
+            shutil.rmtree(self.folder / str(old))
+
+    def close(self) -> None:
+        """Finish, and let go of orbax's threads."""
+        self.finish()
+        if self._checkpointer is not None:
+            self._checkpointer.close()
+            self._checkpointer = None
+
+    def steps(self) -> list[int]:
+        """Return the steps that have checksums, oldest first; whether these match is not looked at."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(int(p.stem) for p in self.folder.glob("*.json") if p.stem.isdigit())
+
+    def restore(self, like: Any) -> Any | None:
+        """Return the newest undamaged state, shaped as ``like`` (arrays or abstract), or None if there is none.
+
+        A damaged one is told in one line and passed over; everything newer than what is returned, and what
+        a kill left unfinished, is removed.
+        """
+        for step in reversed(self.steps()):
+            if problem := self._damage(step):
+                log.warning("checkpoint %d is damaged (%s): falling back to the one before", step, problem)
+                continue
+            self._clean(newest=step)
+            import orbax.checkpoint as ocp
+
+            wanted = {n: jax.ShapeDtypeStruct(a.shape, a.dtype) for n, a in _named(like).items()}
+            with ocp.StandardCheckpointer() as checkpointer:
+                arrays = checkpointer.restore(self.folder / str(step), wanted)
+            return jax.tree.unflatten(jax.tree.structure(like), [arrays[name] for name in _named(like)])
+        self._clean(newest=-1)
+        return None
+
+    def _damage(self, step: int) -> str | None:
+        try:
+            manifest = json.loads((self.folder / f"{step}.json").read_text())
+            expected = manifest["files"]
+        except (OSError, ValueError, KeyError):
+            return "its list of checksums cannot be read"
+        found = {str(p.relative_to(self.folder)) for p in _files(self.folder / str(step))}
+        if missing := sorted(expected.keys() - found):
+            return f"{missing[0]} is missing"
+        for name, digest in expected.items():
+            if _digest(self.folder / name) != digest:
+                return f"{name} has changed"
+        return None
+
+    def _clean(self, newest: int) -> None:
+        for path in list(self.folder.glob("*")) if self.folder.is_dir() else []:
+            step = path.name.split(".")[0]
+            if path.name == f"{step}.json" and step.isdigit() and int(step) <= newest:
+                continue
+            if path.name == step and step.isdigit() and int(step) <= newest and step in map(str, self.steps()):
+                continue
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _named(tree: Any) -> dict[str, Any]:
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*") if p.is_file())
+
+
+def _digest(path: Path) -> list[Any]:
+    with path.open("rb") as f:
+        return [path.stat().st_size, hashlib.file_digest(f, "sha256").hexdigest()]
+
+
+def _first_line(e: BaseException) -> str:
+    lines = str(e).strip().splitlines()
+    return lines[0] if lines else type(e).__name__

@@ -1,0 +1,251 @@
+"""The only Python loop: run a chunk, look, write it down, save."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from actlab.data.batches import ORDERS
+from actlab.errors import InputError, suggest
+from actlab.train import divergence
+from actlab.train.checkpoint import Checkpoints
+from actlab.train.folder import Row, RunFolder
+from actlab.train.step import Program, Setup, TrainState
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's setup and cadence.
+
+    Args:
+        setup: what is trained on what.
+        eval_every: steps between evaluations on the test split; a chunk ends there, rows are written.
+        checkpoint_every: steps between checkpoints, a multiple of ``eval_every``.
+
+    Raises:
+        InputError: cadences that do not fit into each other, or a batch larger than the data.
+
+    """
+
+    setup: Setup
+    eval_every: int
+    checkpoint_every: int
+
+    def __post_init__(self):
+        s = self.setup
+        for name, value in {
+            "steps": s.steps,
+            "batch_size": s.batch_size,
+            "eval_every": self.eval_every,
+            "checkpoint_every": self.checkpoint_every,
+        }.items():
+            if value < 1:
+                raise InputError(f"{name}={value}: must be an integer >= 1")
+        if not 0 <= s.seed < 2**32:
+            raise InputError(f"seed={s.seed}: must be in [0, 2**32)")
+        if s.order not in ORDERS:
+            raise InputError(f"order={s.order!r} is unknown{suggest(s.order, ORDERS)}")
+        if s.batch_size > len(s.data.x_train):
+            raise InputError(
+                f"batch_size={s.batch_size} is larger than {s.data.name}'s {len(s.data.x_train)} training samples"
+            )
+        _multiple("eval_every", self.eval_every, "stats.every", s.stats.every)
+        _multiple("checkpoint_every", self.checkpoint_every, "eval_every", self.eval_every)
+
+    def pieces(self, step: int) -> Iterator[tuple[int, int]]:
+        """Yield (length, every) of the chunks from ``step`` to the next evaluation or the end.
+
+        Where the run ends within a window, the last, shorter window is a chunk of its own.
+        """
+        s = self.setup
+        end = min(s.steps, (step // self.eval_every + 1) * self.eval_every)
+        whole, rest = divmod(end - step, s.stats.every)
+        if whole:
+            yield whole * s.stats.every, s.stats.every
+        if rest:
+            yield rest, rest
+
+
+def _multiple(name: str, value: int, of: str, base: int) -> None:
+    if value % base:
+        raise InputError(f"{name}={value} must be a multiple of {of}={base}: {math.ceil(value / base) * base}, say")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the loop tells whoever draws it, after every chunk."""
+
+    step: int
+    steps: int
+    scores: dict[str, float]
+    steps_per_second: float
+    compile_time_s: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a call of ``train`` ended; ``signal`` is what interrupted it, if anything did."""
+
+    state: str
+    step: int
+    scores: dict[str, float]
+    divergence: dict[str, Any] | None = None
+    signal: int | None = None
+
+
+@dataclass
+class _Clock:
+    """Seconds of stepping and of everything before and besides it."""
+
+    start: float = field(default_factory=time.perf_counter)
+    stepping: float = 0.0
+    steps: int = 0
+    compiling: float = 0.0
+
+    def rate(self) -> float:
+        return self.steps / self.stepping if self.stepping else 0.0
+
+
+def train(
+    run: Run, folder: RunFolder, *, resume: bool = False, tell: Callable[[Progress], None] = lambda _: None
+) -> Outcome:
+    """Train to the end, to the first non-finite step, or until SIGTERM or Ctrl-C; leave all in ``folder``.
+
+    With ``resume`` the newest undamaged checkpoint is taken up, rows written after it are dropped, and the run
+    ends with the same parameters, bit for bit, and the same rows as one never interrupted.
+
+    Raises:
+        InputError: the model, activation and data do not fit together, or the folder is in use.
+        OSError: the folder cannot be written.
+
+    """
+    clock = _Clock()
+    setup = run.setup
+    program = Program(setup)
+    data = jax.device_put((setup.data.x_train, setup.data.y_train, setup.data.x_test, setup.data.y_test))
+    x, y, x_test, y_test = data
+    seed = jnp.uint32(setup.seed)
+    checkpoints = Checkpoints(folder.checkpoints)
+    before = folder.read().get("wall_time_s", 0.0) if resume else 0.0
+
+    state = checkpoints.restore(jax.eval_shape(program.init, seed)) if resume else None
+    state = program.init(seed) if state is None else jax.device_put(state)
+    step = int(state.step)
+    folder.drop_after(step if step else -1)
+    folder.write(
+        state="running",
+        step=step,
+        steps=setup.steps,
+        parameters=program.parameters,
+        sites=program.sites,
+        layers=program.layers,
+        divergence=None,
+    )
+    scores: dict[str, float] = {}
+
+    def look(rows: list[Row], at: int) -> None:
+        """Evaluate, then write everything since the last evaluation."""
+        test, histograms = jax.device_get(program.evaluate(state, x_test, y_test))
+        rows += [(at, "test", q, float(v)) for q, v in test.items()]
+        folder.write_rows(at, rows, _histogram_rows(at, histograms))
+        scores.update({f"test {q}": float(v) for q, v in test.items()})
+
+    def times() -> dict[str, float]:
+        return {
+            "wall_time_s": round(before + time.perf_counter() - clock.start, 3),
+            "compile_time_s": round(clock.compiling, 3),
+            "steps_per_second": round(clock.rate(), 1),
+        }
+
+    with _signals() as caught:
+        if step == 0:
+            look([], 0)
+        found = None
+        compiled: set[tuple[int, int]] = set()
+        while step < setup.steps and found is None and not caught:
+            rows: list[Row] = []
+            for length, every in run.pieces(step):
+                began = time.perf_counter()
+                state, records = program.chunk(state, x, y, seed, length=length, every=every)
+                records = jax.device_get(records)
+                took = time.perf_counter() - began
+                if (length, every) in compiled:
+                    clock.stepping, clock.steps = clock.stepping + took, clock.steps + length
+                else:
+                    compiled.add((length, every))
+                    clock.compiling += took
+                bad = int(state.diverged)
+                rows += _metric_rows(step, every, records, stop=setup.steps if bad < 0 else bad)
+                step += length
+                if bad >= 0:
+                    found = divergence.find(program, state, x, y, seed)
+                    step = found["step"]
+                    rows += [(step, s, q, float(v)) for (s, q), v in found.pop("rows").items()]
+                    break
+            scores.update({f"train {quantity}": v for _, site, quantity, v in rows if site == "train"})
+            look(rows, step)
+            tell(Progress(step, setup.steps, dict(scores), clock.rate(), clock.compiling))
+            checkpoints.finish()
+            if found or caught or step == setup.steps or step % run.checkpoint_every == 0:
+                checkpoints.save(step, state)
+            folder.write(step=step, **times())
+        checkpoints.close()
+
+    outcome = Outcome("finished", step, scores)
+    if found is not None:
+        outcome = replace(outcome, state="diverged", divergence=found)
+    elif step < setup.steps:
+        outcome = replace(outcome, state="interrupted", signal=caught[0])
+    folder.write(state=outcome.state, step=step, scores=scores, divergence=found, **times())
+    return outcome
+
+
+def _metric_rows(start: int, every: int, records: dict[tuple[str, str], np.ndarray], stop: int) -> list[Row]:
+    """Return rows in order of step; the k-th value of a record belongs to step start + (k+1) every, up to stop."""
+    columns = {key: np.asarray(values, np.float64).tolist() for key, values in records.items()}
+    count = len(next(iter(columns.values())))
+    ends = [start + (k + 1) * every for k in range(count)]
+    return [
+        (end, site, quantity, values[k])
+        for k, end in enumerate(ends)
+        if end <= stop
+        for (site, quantity), values in columns.items()
+    ]
+
+
+def _histogram_rows(step: int, histograms: dict[tuple[str, str], Any]) -> list[tuple[Any, ...]]:
+    return [
+        (step, site, tensor, float(h["low"]), float(h["high"]), h["counts"].tolist(), int(h["nonfinite"]))
+        for (site, tensor), h in histograms.items()
+    ]
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect SIGTERM and SIGINT instead of dying of them; the second Ctrl-C interrupts at once."""
+    caught: list[int] = []
+
+    def handle(number: int, _: object) -> None:
+        if number == signal.SIGINT and number in caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield caught
+        return
+    old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)

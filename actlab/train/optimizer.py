@@ -1,0 +1,156 @@
+"""Optimisers and schedules from optax, with the checks that turn a bad number into one line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+import optax
+
+from actlab.errors import InputError, suggest
+
+SCHEDULES = ("constant", "cosine")
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """An optax rule with its learning-rate schedule, warm-up, clipping and weight decay.
+
+    Args:
+        rule: scales gradients into a step, before the learning rate: ``optax.scale_by_adam()`` and the like.
+        learning_rate: its peak.
+        schedule: ``constant``, or ``cosine`` down to 0 at the last step.
+        warmup_steps: linear rise from 0 over the first steps.
+        weight_decay: coefficient, applied to kernels only (not to biases, norms, activation parameters).
+        decoupled: decay beside the rule's step (adamw) instead of through the gradient (L2).
+        clip_norm: gradients are scaled down to this global norm; None does not clip.
+
+    Raises:
+        InputError: a value that cannot be, named.
+
+    """
+
+    rule: optax.GradientTransformation
+    learning_rate: float
+    schedule: str = "constant"
+    warmup_steps: int = 0
+    weight_decay: float = 0.0
+    decoupled: bool = False
+    clip_norm: float | None = None
+
+    def __post_init__(self):
+        _positive(learning_rate=self.learning_rate)
+        if self.schedule not in SCHEDULES:
+            raise InputError(f"schedule={self.schedule!r} is unknown{suggest(self.schedule, SCHEDULES)}")
+        _not_negative(warmup_steps=self.warmup_steps, weight_decay=self.weight_decay)
+        if self.clip_norm is not None:
+            _positive(clip_norm=self.clip_norm)
+
+    def rate(self, steps: int) -> Callable[[jax.typing.ArrayLike], jax.Array]:
+        """Return the learning rate as a function of the step, for a run of ``steps``."""
+        if self.warmup_steps >= steps and self.warmup_steps:
+            raise InputError(f"warmup_steps={self.warmup_steps}: must be fewer than steps={steps}")
+        after = (
+            optax.cosine_decay_schedule(self.learning_rate, steps - self.warmup_steps)
+            if self.schedule == "cosine"
+            else optax.constant_schedule(self.learning_rate)
+        )
+        if not self.warmup_steps:
+            return after
+        rise = optax.linear_schedule(0.0, self.learning_rate, self.warmup_steps)
+        return optax.join_schedules([rise, after], [self.warmup_steps])
+
+    def transformation(self, steps: int) -> optax.GradientTransformation:
+        """Return the optax chain for a run of ``steps``."""
+        chain = [] if self.clip_norm is None else [optax.clip_by_global_norm(self.clip_norm)]
+        decay = [optax.add_decayed_weights(self.weight_decay, mask=_kernels)] if self.weight_decay else []
+        chain += [self.rule, *decay] if self.decoupled else [*decay, self.rule]
+        return optax.chain(*chain, optax.scale_by_learning_rate(self.rate(steps)))
+
+
+def sgd(
+    *,
+    learning_rate: float = 0.1,
+    momentum: float = 0.0,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+    schedule: Literal["constant", "cosine"] = "constant",
+    warmup_steps: int = 0,
+    clip_norm: float | None = None,
+) -> Optimizer:
+    """Stochastic gradient descent, with momentum (Polyak 1964; Nesterov 1983) and L2 weight decay."""
+    _share(momentum=momentum)
+    rule = optax.trace(momentum, nesterov) if momentum else optax.identity()
+    return Optimizer(
+        rule, learning_rate, schedule, warmup_steps, weight_decay, decoupled=False, clip_norm=clip_norm
+    )
+
+
+def adam(
+    *,
+    learning_rate: float = 1e-3,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    schedule: Literal["constant", "cosine"] = "constant",
+    warmup_steps: int = 0,
+    clip_norm: float | None = None,
+) -> Optimizer:
+    """Adam (Kingma & Ba 2014, arXiv:1412.6980); weight decay enters the gradient (L2), as in PyTorch's Adam."""
+    _share(b1=b1, b2=b2)
+    _positive(eps=eps)
+    rule = optax.scale_by_adam(b1, b2, eps)
+    return Optimizer(
+        rule, learning_rate, schedule, warmup_steps, weight_decay, decoupled=False, clip_norm=clip_norm
+    )
+
+
+def adamw(
+    *,
+    learning_rate: float = 1e-3,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-8,
+    weight_decay: float = 1e-2,
+    schedule: Literal["constant", "cosine"] = "constant",
+    warmup_steps: int = 0,
+    clip_norm: float | None = None,
+) -> Optimizer:
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2017, arXiv:1711.05101)."""
+    _share(b1=b1, b2=b2)
+    _positive(eps=eps)
+    rule = optax.scale_by_adam(b1, b2, eps)
+    return Optimizer(
+        rule, learning_rate, schedule, warmup_steps, weight_decay, decoupled=True, clip_norm=clip_norm
+    )
+
+
+def _kernels(params: Any) -> Any:
+    """Return the mask of what weight decay touches: kernels, and nothing else."""
+
+    def is_kernel(path, _):
+        return jax.tree_util.keystr(path[-1:], simple=True) == "kernel"
+
+    return jax.tree_util.tree_map_with_path(is_kernel, params)
+
+
+def _positive(**values: float) -> None:
+    for name, value in values.items():
+        if not (value > 0 and math.isfinite(value)):
+            raise InputError(f"{name}={value}: must be a number > 0")
+
+
+def _not_negative(**values: float) -> None:
+    for name, value in values.items():
+        if not (value >= 0 and math.isfinite(value)):
+            raise InputError(f"{name}={value}: must be a number >= 0")
+
+
+def _share(**values: float) -> None:
+    for name, value in values.items():
+        if not 0 <= value < 1:
+            raise InputError(f"{name}={value}: must be in [0, 1)")
