@@ -16,7 +16,7 @@ class InputError(ValueError):
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for close names, else the list of what is known.
 
-    >>> suggest("gleu", ["gelu", "relu"])
+    >>> suggest("gleu", ["gelu", "tanh"])
     "; did you mean 'gelu'?"
     """
     known = sorted(known)

@@ -34,9 +34,9 @@ def run(argv: list[str]) -> int:
         print(HELP, end="")
         return 0
     if argv[0] == "--version":
-        from importlib.metadata import version
+        from actlab import __version__
 
-        print(f"actlab {version('actlab')}")
+        print(f"actlab {__version__}")
         return 0
     try:
         command = _command(argv[0])

@@ -37,13 +37,13 @@ def build(cfg: DictConfig) -> Run:
     check_call(_top_level, values, "")
 
     act = activation(nodes["activation"])
-    model = target(nodes["model"], "model")
+    model, optimizer, stats, data = (target(nodes[n], n) for n in ("model", "optimizer", "stats", "data"))
     with about("optimizer"):
-        optimizer = target(nodes["optimizer"], "optimizer")()
+        optimizer = optimizer()
     with about("stats"):
-        stats = target(nodes["stats"], "stats")()
+        stats = stats()
     with about("data"):
-        data = target(nodes["data"], "data")()
+        data = data()
     dtypes = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
     if values["dtype"] not in dtypes:
         raise InputError(f"dtype={values['dtype']!r} is unknown{suggest(values['dtype'], dtypes)}")

@@ -24,7 +24,9 @@ SHELLS = {"bash": BASH, "zsh": "autoload -U +X bashcompinit && bashcompinit\n" +
 def main(argv: list[str]) -> int:
     """Run ``actlab completion``; return its exit code."""
     if argv in (["-h"], ["--help"]):
-        print('usage: actlab completion bash|zsh      put  eval "$(actlab completion bash)"  into your ~/.bashrc')
+        print(
+            'usage: actlab completion bash|zsh      put  eval "$(actlab completion bash)"  into your ~/.bashrc'
+        )
         return 0
     shell = argv[0] if len(argv) == 1 else ""
     if shell not in SHELLS:

@@ -141,32 +141,33 @@ def _explain(message: str, overrides: list[str]) -> str:
         if group == "activation":
             hint += " (your own function: activation.name=module:function)"
         return f"{group}={choice}: there is no such {group}{hint}"
-    if match := re.search(r"Could not (?:override|append to|delete from) config.*'([^']+)'", message) or re.search(
-        r"Could not override '([^']+)'", message
-    ):
+    if match := re.search(
+        r"Could not (?:override|append to|delete from) config.*'([^']+)'", message
+    ) or re.search(r"Could not override '([^']+)'", message):
         return f"unknown key {match[1]}{_near(match[1], overrides)}"
     return " ".join(message.split())
 
 
 def _near(key: str, overrides: list[str]) -> str:
     """Return close keys of the config as it would be without what failed."""
-    chosen = [o for o in overrides if "." not in o.split("=")[0] and o.split("=")[0].lstrip("+~") in configs.groups()]
+    chosen = [
+        o
+        for o in overrides
+        if "." not in o.split("=")[0] and o.split("=")[0].lstrip("+~") in configs.groups()
+    ]
     try:
         cfg = _compose(chosen)
     except (HydraException, OmegaConfBaseException):
         cfg = _compose([])
     parent, _, leaf = key.rpartition(".")
     node = OmegaConf.select(cfg, parent) if parent else cfg
-    if isinstance(node, DictConfig):
-        prefix = f"{parent}." if parent else ""
-        known = [k for k in node if k != "_target_"]
-        if difflib.get_close_matches(leaf, known, n=1, cutoff=0.5):
-            return suggest(leaf, known).replace("'", "")
-        elsewhere = [k for k in _keys(cfg) if k.split(".")[-1] == leaf]
-        if elsewhere:
-            return f"; did you mean {elsewhere[0]}?"
-        return f"; {prefix or 'the config'} has " + ", ".join(map(str, known))
-    return suggest(key, _keys(cfg)).replace("'", "")
+    known = [str(k) for k in node if k != "_target_"] if isinstance(node, DictConfig) else []
+    if close := difflib.get_close_matches(leaf, known, n=2, cutoff=0.6):
+        return f"; did you mean {' or '.join(close)}?"
+    leaves = {k.split(".")[-1]: k for k in _keys(cfg)}
+    if close := difflib.get_close_matches(leaf, leaves, n=2, cutoff=0.7):
+        return f"; did you mean {' or '.join(leaves[c] for c in close)}?"
+    return f"; {parent or 'the config'} has {', '.join(known)}" if known else "; see actlab train --cfg job"
 
 
 def _keys(cfg: DictConfig, prefix: str = "") -> list[str]:

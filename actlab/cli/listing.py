@@ -10,7 +10,9 @@ from actlab.errors import InputError, suggest
 
 def main(argv: list[str]) -> int:
     """Run ``actlab list``; return its exit code."""
-    parser = argparse.ArgumentParser(prog="actlab list", description="List activations, models, data, experiments.")
+    parser = argparse.ArgumentParser(
+        prog="actlab list", description="List activations, models, data, experiments."
+    )
     parser.add_argument("--family", help="only activations of this family, like rectified")
     arguments = parser.parse_args(argv)
     from rich.console import Console

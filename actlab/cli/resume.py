@@ -33,14 +33,18 @@ def resume(path: Path, overrides: list[str]) -> int:
 def _read(path: Path) -> tuple[DictConfig, DictConfig, list[str]]:
     """Return a run's config, its group choices and its overrides, as Hydra saved them."""
     if not (path / "run.json").is_file() or not (path / ".hydra" / "config.yaml").is_file():
-        what = "is not a run folder (no run.json and .hydra/config.yaml)" if path.is_dir() else "does not exist"
+        what = (
+            "is not a run folder (no run.json and .hydra/config.yaml)" if path.is_dir() else "does not exist"
+        )
         raise InputError(f"resume={path}: {what}")
     try:
         cfg = OmegaConf.load(path / ".hydra" / "config.yaml")
         hydra = OmegaConf.load(path / ".hydra" / "hydra.yaml")
         argv = OmegaConf.load(path / ".hydra" / "overrides.yaml")
     except Exception as e:  # YAML's, OmegaConf's and the file system's errors have no common parent
-        raise InputError(f"resume={path}: its saved config cannot be read ({' '.join(str(e).split())})") from e
+        raise InputError(
+            f"resume={path}: its saved config cannot be read ({' '.join(str(e).split())})"
+        ) from e
     return cfg, OmegaConf.select(hydra, "hydra.runtime.choices") or OmegaConf.create(), list(argv)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import jax
 
+import actlab
 from actlab.data import cache_dir
 
 
@@ -27,7 +28,9 @@ def prepare() -> None:
     processor = platform.processor() + platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        lines = [line for line in cpuinfo.read_text().splitlines() if line.startswith(("flags", "model name"))]
+        lines = [
+            line for line in cpuinfo.read_text().splitlines() if line.startswith(("flags", "model name"))
+        ]
         processor += "".join(sorted(set(lines)))
     key = hashlib.sha256(processor.encode()).hexdigest()[:12]
     jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "xla" / f"{version('jaxlib')}-{key}"))
@@ -44,7 +47,8 @@ def facts(argv: list[str]) -> dict[str, Any]:
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "versions": {
             "python": platform.python_version(),
-            **{name: version(name) for name in ("actlab", "jax", "jaxlib", "flax", "optax", "hydra-core")},
+            "actlab": actlab.__version__,
+            **{name: version(name) for name in ("jax", "jaxlib", "flax", "optax", "hydra-core")},
         },
         "device": device(),
         "git_commit": git_commit(),
@@ -70,7 +74,9 @@ def git_commit() -> str | None:
         return done.stdout.strip()
 
     try:
-        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+        return git("rev-parse", "HEAD") + (
+            "+" if git("status", "--porcelain", "--untracked-files=no") else ""
+        )
     except (OSError, subprocess.SubprocessError):
         return None
 

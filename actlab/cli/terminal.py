@@ -46,7 +46,9 @@ class Display:
     def __enter__(self) -> Display:
         s = self.run.setup
         model = getattr(s.model, "func", s.model).__name__.lower()
-        self.console.print(f"[bold]{s.act!r}[/bold] in {model} on {s.data.name}, {s.steps} steps -> {self.folder}")
+        self.console.print(
+            f"[bold]{s.act!r}[/bold] in {model} on {s.data.name}, {s.steps} steps -> {self.folder}"
+        )
         self.progress.start()
         self.task = self.progress.add_task("compiling", total=s.steps, told="")
         return self
@@ -77,9 +79,13 @@ class Display:
         if outcome.state == "diverged":
             self.console.print(Text(outcome.divergence["message"], style=BAD))
         if outcome.state == "interrupted":
-            self.console.print(f"interrupted at step {outcome.step}; to go on: actlab train resume={self.folder}")
+            self.console.print(
+                f"interrupted at step {outcome.step}; to go on: actlab train resume={self.folder}"
+            )
         else:
-            self.console.print(f"{outcome.state} at step {outcome.step}  {_scores(outcome.scores)}", soft_wrap=True)
+            self.console.print(
+                f"{outcome.state} at step {outcome.step}  {_scores(outcome.scores)}", soft_wrap=True
+            )
         self.console.print(f"page: {page}", soft_wrap=True)
 
 
@@ -87,10 +93,11 @@ def site_table(rows: list[dict[str, Any]]) -> Table:
     """Return the table of what happened at each site; what is unhealthy stands in colour and in words."""
     from actlab.report.numbers import number, percent
 
-    table = Table(title="what happened at each site", title_justify="left", box=box.SIMPLE_HEAD)
+    title = "what happened at each site (pre and post: mean ± sd)"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("site", no_wrap=True)
-    for heading in ("pre mean ± sd", "post mean ± sd", "dead", "saturated", "grad norm"):
-        table.add_column(heading, justify="right")
+    for heading in ("pre", "post", "dead", "saturated", "gradient"):
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
 
     def spread(row: dict[str, Any], tensor: str) -> str:

@@ -56,7 +56,9 @@ def _check(data: dict[str, np.ndarray]) -> None:
     }
     for what, (got, published) in facts.items():
         if not np.allclose(got, published, rtol=0, atol=1e-9):
-            raise RuntimeError(f"mnist1d: the {what} differs from the published data: {got} is not {published}")
+            raise RuntimeError(
+                f"mnist1d: the {what} differs from the published data: {got} is not {published}"
+            )
 
 
 PUBLISHED = {

@@ -80,7 +80,9 @@ class ConvNet(nnx.Module):
         for i, k in enumerate(taps):
             space = tuple((s + 2 * padding - k) // stride + 1 for s in space)
             if min(space) < 1:
-                raise InputError(f"convolution {i} of depth={depth} leaves no positions; lower depth or stride")
+                raise InputError(
+                    f"convolution {i} of depth={depth} leaves no positions; lower depth or stride"
+                )
             kernel, bias = initializer(init, channels * k ** len(space))
             conv = nnx.Conv(
                 channels,

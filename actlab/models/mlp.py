@@ -6,6 +6,7 @@ Shapes: B batch, D features in, W width, K classes.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -73,7 +74,7 @@ class MLP(nnx.Module):
                 dtype=dtype,
                 rngs=rngs,
             )
-            for i, (d_in, d_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True))
+            for i, (d_in, d_out) in enumerate(pairwise(sizes))
         )
         self.head = linear(sizes[-1], num_classes)
 

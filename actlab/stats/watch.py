@@ -73,7 +73,9 @@ def _evaluate(jaxpr: Jaxpr, consts: list[Any], args: list[Any], found: dict[str,
             inner = eqn.params["jaxpr"]
             outputs = _evaluate(inner.jaxpr, inner.consts, inputs, found)
         elif hidden := _probes(eqn):
-            raise InputError(f"probe {hidden[0]!r} sits inside {eqn.primitive.name}, where it cannot be watched")
+            raise InputError(
+                f"probe {hidden[0]!r} sits inside {eqn.primitive.name}, where it cannot be watched"
+            )
         else:
             outputs = eqn.primitive.bind(*inputs, **eqn.primitive.get_bind_params(eqn.params))
             outputs = outputs if eqn.primitive.multiple_results else [outputs]

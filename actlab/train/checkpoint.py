@@ -117,7 +117,12 @@ class Checkpoints:
             step = path.name.split(".")[0]
             if path.name == f"{step}.json" and step.isdigit() and int(step) <= newest:
                 continue
-            if path.name == step and step.isdigit() and int(step) <= newest and step in map(str, self.steps()):
+            if (
+                path.name == step
+                and step.isdigit()
+                and int(step) <= newest
+                and step in map(str, self.steps())
+            ):
                 continue
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 

@@ -58,7 +58,9 @@ class RunFolder:
         except OSError:
             os.close(self._lock)
             self._lock = None
-            raise InputError(f"{self.path} is being written by another process; wait for it or stop it") from None
+            raise InputError(
+                f"{self.path} is being written by another process; wait for it or stop it"
+            ) from None
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -20,7 +20,7 @@ from actlab.errors import InputError, suggest
 from actlab.train import divergence
 from actlab.train.checkpoint import Checkpoints
 from actlab.train.folder import Row, RunFolder
-from actlab.train.step import Program, Setup, TrainState
+from actlab.train.step import Program, Setup
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,9 @@ class Run:
 
 def _multiple(name: str, value: int, of: str, base: int) -> None:
     if value % base:
-        raise InputError(f"{name}={value} must be a multiple of {of}={base}: {math.ceil(value / base) * base}, say")
+        raise InputError(
+            f"{name}={value} must be a multiple of {of}={base}: {math.ceil(value / base) * base}, say"
+        )
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ def train(
                     compiled.add((length, every))
                     clock.compiling += took
                 bad = int(state.diverged)
-                rows += _metric_rows(step, every, records, stop=setup.steps if bad < 0 else bad)
+                rows += metric_rows(step, every, records, stop=setup.steps if bad < 0 else bad)
                 step += length
                 if bad >= 0:
                     found = divergence.find(program, state, x, y, seed)
@@ -210,7 +212,7 @@ def train(
     return outcome
 
 
-def _metric_rows(start: int, every: int, records: dict[tuple[str, str], np.ndarray], stop: int) -> list[Row]:
+def metric_rows(start: int, every: int, records: dict[tuple[str, str], np.ndarray], stop: int) -> list[Row]:
     """Return rows in order of step; the k-th value of a record belongs to step start + (k+1) every, up to stop."""
     columns = {key: np.asarray(values, np.float64).tolist() for key, values in records.items()}
     count = len(next(iter(columns.values())))

@@ -1,0 +1,90 @@
+"use strict";
+(() => {
+  const { specs, views, themes } = JSON.parse(document.getElementById("views").textContent);
+  const CONCAT_MARGIN = 128; // as in view.py
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+
+  // The same as view.filled: {"expr": name} becomes the value of that name.
+  const filled = (node, values) => {
+    if (Array.isArray(node)) return node.map((item) => filled(item, values));
+    if (node === null || typeof node !== "object") return node;
+    const keys = Object.keys(node);
+    if (keys.length === 1 && keys[0] === "expr" && node.expr in values) return values[node.expr];
+    return Object.fromEntries(keys.map((key) => [key, filled(node[key], values)]));
+  };
+
+  // The same as view.rows: a grid becomes a row a cell, bins become corners, columns become rows.
+  const rows = (table) => {
+    if (table.cells) {
+      return table.sites.flatMap((site, row) => table.cells[row].flatMap((cell, i) => cell === null ? [] : [{
+        site, step: table.steps[i], from: table.edges[i], to: table.edges[i + 1] + table.overlap,
+        value: cell === "!" ? null : cell, bad: cell === "!",
+      }]));
+    }
+    if (table.heights) {
+      return table.records.flatMap((record, row) => table.heights[row].flatMap((height, i) => [0.02, 0.98].map((corner) => (
+        { record, height, at: table.low[row] + table.width[row] * (i + corner) }
+      ))));
+    }
+    const names = Object.keys(table);
+    return table[names[0]].map((_, i) => Object.fromEntries(names.map((name) => [name, table[name][i]])));
+  };
+
+  const plots = [...document.querySelectorAll(".plot")].map((box) => ({ box, view: views[+box.dataset.view] }));
+
+  const draw = async (plot) => {
+    const total = Math.floor(plot.box.clientWidth);
+    if (!total) return;
+    const mode = `${total} ${dark.matches}`;
+    if (plot.mode === mode) return;
+    plot.mode = mode;
+    const inner = total - CONCAT_MARGIN;
+    const sizes = { width: total, left: Math.floor(inner * 0.7), right: Math.floor(inner * 0.3) };
+    const spec = filled(specs[plot.view.spec], { ...plot.view.values, ...sizes });
+    spec.datasets = Object.fromEntries(Object.entries(plot.view.tables).map(([name, table]) => [name, rows(table)]));
+    spec.description = plot.view.label;
+    const theme = structuredClone(dark.matches ? themes.dark : themes.light);
+    if (total < 420) theme.axis.labelLimit = 84;
+    plot.result?.finalize();
+    try {
+      plot.result = await vegaEmbed(plot.box, spec, {
+        mode: "vega-lite", renderer: "canvas", config: theme, ast: true, defaultStyle: false, forceActionsMenu: true,
+        tooltip: { disableDefaultStyle: true, theme: "plain" },
+        actions: { export: true, source: false, compiled: false, editor: false },
+        i18n: { CLICK_TO_VIEW_ACTIONS: "Save this chart" }, downloadFileName: plot.view.name,
+      });
+      plot.box.dataset.drawn = dark.matches ? "dark" : "light";
+    } catch (error) {
+      plot.box.textContent = `This chart could not be drawn: ${error.message}`;
+    }
+  };
+
+  const near = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      const plot = plots.find(({ box }) => box === target);
+      plot.near = isIntersecting;
+      if (isIntersecting) draw(plot);
+    }
+  }, { rootMargin: "800px 0px" });
+  for (const { box } of plots) near.observe(box);
+
+  const redraw = () => plots.filter((plot) => plot.near).forEach(draw);
+  let timer;
+  addEventListener("resize", () => { clearTimeout(timer); timer = setTimeout(redraw, 150); });
+  dark.addEventListener("change", redraw);
+  addEventListener("beforeprint", () => plots.forEach(draw));
+
+  for (const button of document.querySelectorAll("button[data-copy]")) {
+    button.addEventListener("click", async () => {
+      const code = document.getElementById(button.dataset.copy);
+      try {
+        await navigator.clipboard.writeText(code.textContent);
+        button.textContent = "Copied";
+      } catch {
+        getSelection().selectAllChildren(code);
+        button.textContent = "Selected";
+      }
+      setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    });
+  }
+})();

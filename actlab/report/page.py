@@ -1,0 +1,119 @@
+"""The page of a run: one file that a browser shows without any network."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import hashlib
+import json
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from actlab.errors import InputError
+from actlab.files import write_atomic
+from actlab.report import sections, words
+from actlab.report.bundle import javascript
+from actlab.report.charts import line_view, parameter_views
+from actlab.report.curves import curves
+from actlab.report.heatmaps import heatmap_views
+from actlab.report.histograms import histogram_ranges, histogram_views
+from actlab.report.read import Run, read_run
+from actlab.report.theme import DARK, LIGHT
+from actlab.report.view import View
+
+HERE = Path(__file__).parent
+
+
+def write_report(folder: Path, *, cache: Path | None = None) -> Path:
+    """Write ``report.html`` into a run folder, whole or not at all, and return its path.
+
+    ``cache`` is where the charts' JavaScript is kept between calls, actlab's own cache folder if None. Raises
+    InputError where the folder is not a run, has nothing recorded, holds damaged files or is read-only.
+    """
+    run = read_run(Path(folder))
+    path = run.folder / "report.html"
+    text = page(run, javascript(cache))
+    try:
+        write_atomic(path, text)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+    return path
+
+
+def page(run: Run, bundle: str) -> str:
+    """Return the page's text; ``bundle`` is the JavaScript that defines ``vegaEmbed``."""
+    drawn, sentence = curves(run, histogram_ranges(run))
+    training = [view for view in (line_view(run, "loss"), line_view(run, "accuracy")) if view is not None]
+    heatmaps = heatmap_views(run)
+    histograms = histogram_views(run, drawn)
+    parameters = parameter_views(run)
+    views = [*training, *heatmaps, *histograms, *parameters]
+    place = {id(view): i for i, view in enumerate(views)}
+
+    def cards(chosen: list[View]) -> str:
+        return "".join(sections.card(view, place[id(view)]) for view in chosen)
+
+    style = (HERE / "page.css").read_text(encoding="utf-8")
+    code = (HERE / "page.js").read_text(encoding="utf-8")
+    title = words.title(run)
+    version = (run.info.get("versions") or {}).get("actlab", "")
+    return Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
+        policy=_policy(style, bundle, code),
+        title=escape(title),
+        heading=escape(title[:1].upper() + title[1:] if title.startswith("a ") else title),
+        folder=escape(str(run.folder)),
+        state=words.state(run),
+        state_words=escape(words.STATES.get(words.state(run), "state unknown")),
+        facts=sections.facts(run),
+        banner=sections.banner(run),
+        sites=sections.site_table(run),
+        training=cards(training) or '<p class="note">No loss or accuracy was recorded.</p>',
+        heatmaps=sections.heatmaps(cards(heatmaps)),
+        histograms=sections.histograms(
+            cards(histograms[:8]), cards(histograms[8:]), len(histograms), sentence
+        ),
+        parameters=sections.parameters(cards(parameters)),
+        details=sections.details(run),
+        version=f" {escape(str(version))}" if version else "",
+        when=f" on {datetime.datetime.now().astimezone():%d %B %Y, %H:%M}",
+        payload=_payload(views),
+        bundle=bundle,
+        code=code,
+        style=style,
+    )
+
+
+def _payload(views: list[View]) -> str:
+    """Return specifications, each once, and the views' data as JSON that cannot end its script element."""
+    specs: dict[str, int] = {}
+    listed: list[dict[str, Any]] = []
+    for view in views:
+        spec = specs.setdefault(json.dumps(view.spec, sort_keys=True), len(specs))
+        name = "".join(c if c.isalnum() else "_" for c in view.title)
+        listed.append(
+            {"spec": spec, "values": view.values, "tables": view.tables, "label": view.label, "name": name}
+        )
+    text = json.dumps(
+        {
+            "specs": [json.loads(spec) for spec in specs],
+            "views": listed,
+            "themes": {"light": LIGHT, "dark": DARK},
+        },
+        separators=(",", ":"),
+        allow_nan=False,
+    )
+    return text.replace("<", "\\u003c")
+
+
+def _policy(style: str, *scripts: str) -> str:
+    """Return a content security policy that allows this page's own style and scripts and no network."""
+
+    def digest(text: str) -> str:
+        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode()}'"
+
+    return (
+        f"default-src 'none'; script-src {' '.join(map(digest, scripts))}; style-src {digest(style)}; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )

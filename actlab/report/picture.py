@@ -1,0 +1,97 @@
+"""A picture of the page's key charts, from the same definitions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import vl_convert
+
+from actlab.errors import InputError
+from actlab.files import write_atomic
+from actlab.report import words
+from actlab.report.bundle import vegalite_version
+from actlab.report.charts import line_view
+from actlab.report.curves import curves
+from actlab.report.heatmaps import heatmap_views
+from actlab.report.histograms import histogram_ranges, histogram_views
+from actlab.report.numbers import percent
+from actlab.report.read import Run, read_run
+from actlab.report.theme import LIGHT
+from actlab.report.view import View, complete
+
+WIDTH = 520.0
+
+
+def write_png(folder: Path, path: Path, *, scale: float = 2.0, most_sites: int = 2) -> Path:
+    """Draw loss, accuracy, heatmaps and the first and last site's histograms in two columns, as a PNG file.
+
+    Raises InputError where the folder is not a run with records, or ``path`` cannot be written.
+    """
+    run = read_run(Path(folder))
+    spec = picture(run, most_sites)
+    data = vl_convert.vegalite_to_png(
+        spec,
+        vl_version=vegalite_version(),
+        scale=scale,
+        config=LIGHT | {"background": "white"},
+        allowed_base_urls=[],
+    )
+    path = Path(path)
+    try:
+        write_atomic(path, data)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+    return path
+
+
+def picture(run: Run, most_sites: int = 2) -> dict[str, Any]:
+    """Return one Vega-Lite specification of the key charts in two columns."""
+    drawn, _ = curves(run, histogram_ranges(run))
+    sites = histogram_views(run, drawn)
+    if len(sites) > most_sites:
+        step = (len(sites) - 1) / max(most_sites - 1, 1)
+        sites = [sites[round(i * step)] for i in range(most_sites)]
+    views = [line_view(run, "loss"), line_view(run, "accuracy"), *heatmap_views(run), *sites]
+    chosen = [view for view in views if view is not None]
+    if not chosen:
+        raise InputError(f"{run.folder} has no metrics yet: nothing to draw")
+    test = run.last("test", "accuracy")
+    subtitle = f"test accuracy {percent(test)}" if test is not None else words.state(run)
+    return {
+        "title": {
+            "text": words.title(run),
+            "subtitle": subtitle,
+            "fontSize": 20,
+            "subtitleFontSize": 14,
+            "offset": 16,
+        },
+        "padding": 24,
+        "spacing": 32,
+        "concat": [_panel(view) for view in chosen],
+        "columns": 2,
+        "align": "each",
+        "resolve": {"scale": {"color": "independent", "strokeDash": "independent"}},
+    }
+
+
+def _panel(view: View) -> dict[str, Any]:
+    """Return a view as a panel of a larger picture, its data inside its own layers."""
+    panel = complete(view, WIDTH)
+    data = panel.pop("datasets")
+    panel.pop("autosize", None)
+    if "width" in panel:
+        panel["width"] = WIDTH - 90
+    panel["title"] = view.title
+    return _with_data(panel, data)
+
+
+def _with_data(node: Any, data: dict[str, list]) -> Any:
+    """Return ``node`` with every named data set replaced by its rows."""
+    if isinstance(node, dict):
+        if set(node) == {"name"} and node["name"] in data:
+            return {"values": data[node["name"]]}
+        return {key: _with_data(value, data) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_with_data(item, data) for item in node]
+    return node

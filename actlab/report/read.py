@@ -1,0 +1,153 @@
+"""A run folder as plain values: configuration, run.json, and the two tables of records."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import yaml
+
+from actlab.errors import InputError
+
+METRICS = {"step": pl.Int64, "site": pl.String, "quantity": pl.String, "value": pl.Float64}
+HISTOGRAMS = {
+    "step": pl.Int64,
+    "site": pl.String,
+    "tensor": pl.String,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "counts": pl.List(pl.Int64),
+    "nonfinite": pl.Int64,
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything a report is drawn from; ``sites`` and ``layers`` stand in forward order."""
+
+    folder: Path
+    config: dict[str, Any]
+    overrides: tuple[str, ...]
+    info: dict[str, Any]
+    metrics: pl.DataFrame
+    histograms: pl.DataFrame
+    sites: tuple[str, ...]
+    layers: tuple[str, ...]
+
+    @cached_property
+    def _parts(self) -> dict[tuple, pl.DataFrame]:
+        return self.metrics.partition_by("site", "quantity", as_dict=True)
+
+    def series(self, site: str, quantity: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the steps and values of one quantity at one site, NaN where a value is missing."""
+        rows = self._parts.get((site, quantity), self.metrics.clear())
+        return rows["step"].to_numpy(), rows["value"].fill_null(float("nan")).to_numpy()
+
+    def last(self, site: str, quantity: str) -> float | None:
+        """Return the last recorded value (which may be NaN), or None where there is none."""
+        _, values = self.series(site, quantity)
+        return float(values[-1]) if len(values) else None
+
+    def grid(self, sites: tuple[str, ...], quantity: str) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
+        """Return steps, the sites that have ``quantity``, and values[site, step].
+
+        NaN means that nothing was recorded there, infinity that what was recorded is not finite.
+        """
+        kept = tuple(site for site in sites if (site, quantity) in self._parts)
+        lines = [self.series(site, quantity) for site in kept]
+        steps = np.unique(np.concatenate([at for at, _ in lines])) if lines else np.array([], dtype=int)
+        values = np.full((len(kept), len(steps)), np.nan)
+        for row, (at, recorded) in zip(values, lines, strict=True):
+            row[np.searchsorted(steps, at)] = np.where(np.isfinite(recorded), recorded, np.inf)
+        return steps, kept, values
+
+    def layer_of(self, site: str) -> str | None:
+        """Return the layer that feeds ``site``: its namesake, or the one at the same depth."""
+        stem = site.rpartition(".")[0]
+        for layer in self.layers:
+            if stem and layer.rpartition(".")[0] == stem:
+                return layer
+        place = self.sites.index(site) if site in self.sites else len(self.layers)
+        return self.layers[place] if place < len(self.layers) else None
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run folder, finished or not.
+
+    Raises InputError where the folder is not a run, has no metrics yet, or holds a file that cannot be read.
+    """
+    folder = Path(folder)
+    parts = sorted((folder / "metrics").glob("part-*.parquet"))
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder")
+    if not (folder / "run.json").exists() and not parts:
+        raise InputError(f"{folder} is not a run folder: it has neither run.json nor metrics")
+    info = _read_info(folder / "run.json")
+    if not parts and info.get("state") != "diverged":
+        raise InputError(f"{folder} has no metrics yet: nothing to report")
+    metrics = _read_parts(parts, METRICS, unique=["step", "site", "quantity"])
+    histograms = _read_parts(
+        sorted((folder / "histograms").glob("part-*.parquet")), HISTOGRAMS, unique=["step", "site", "tensor"]
+    )
+    config = _read_yaml(folder / ".hydra" / "config.yaml")
+    overrides = _read_yaml(folder / ".hydra" / "overrides.yaml")
+    is_gradient = pl.col("quantity") == "gradient_norm"
+    is_site = pl.col("quantity").str.contains(r"^(pre|post)\.|^(dead|saturated)_share$")
+    return Run(
+        folder=folder,
+        config=config if isinstance(config, dict) else {},
+        overrides=tuple(map(str, overrides)) if isinstance(overrides, list) else (),
+        info=info,
+        metrics=metrics,
+        histograms=histograms,
+        sites=_ordered(info.get("sites"), metrics.filter(is_site)),
+        layers=_ordered(info.get("layers"), metrics.filter(is_gradient)),
+    )
+
+
+def _ordered(named: object, rows: pl.DataFrame) -> tuple[str, ...]:
+    """Return the names run.json lists, then those that only the rows know."""
+    listed = [str(name) for name in named] if isinstance(named, list) else []
+    return tuple(dict.fromkeys([*listed, *rows["site"].unique(maintain_order=True).drop_nulls()]))
+
+
+def _read_info(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {_line(error)}") from error
+    if not isinstance(info, dict):
+        raise InputError(f"{path} cannot be read: it holds no object")
+    return info
+
+
+def _read_yaml(path: Path) -> Any:
+    if not path.exists():
+        return None
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise InputError(f"{path} cannot be read: {_line(error)}") from error
+
+
+def _read_parts(parts: list[Path], schema: dict[str, Any], unique: list[str]) -> pl.DataFrame:
+    """Read all parts into one table sorted by step; of rows written twice the later part wins."""
+    frames = [pl.DataFrame(schema=schema)]
+    for part in parts:
+        try:
+            frames.append(pl.read_parquet(part).select(pl.col(c).cast(t) for c, t in schema.items()))
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise InputError(f"{part} is damaged and cannot be read: {_line(error)}") from error
+    table = pl.concat(frames).unique(subset=unique, keep="last", maintain_order=True)
+    return table.sort("step", maintain_order=True)
+
+
+def _line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,49 @@
+"""Colours of the charts, light and dark: every scale is told apart without red and green."""
+
+from __future__ import annotations
+
+from typing import Any
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+VIRIDIS = ["#440154", "#46327e", "#365c8d", "#277f8e", "#1fa187", "#4ac16d", "#a0da39", "#fde725"]
+
+
+def _theme(ink: str, soft: str, line: str, sets: list[str], records: list[str], slope: str) -> dict[str, Any]:
+    return {
+        "background": None,
+        "font": FONT,
+        "view": {"stroke": None},
+        "axis": {
+            "labelColor": soft,
+            "titleColor": soft,
+            "gridColor": line,
+            "domainColor": line,
+            "tickColor": line,
+            "labelFontSize": 11,
+            "titleFontSize": 11,
+            "titleFontWeight": "normal",
+            "labelLimit": 130,
+        },
+        "legend": {
+            "labelColor": ink,
+            "titleColor": soft,
+            "labelFontSize": 11,
+            "symbolStrokeWidth": 2,
+            "offset": 8,
+        },
+        "title": {"color": ink, "subtitleColor": soft, "anchor": "start", "fontSize": 13, "fontWeight": 600},
+        "range": {"category": sets, "ordinal": records, "heatmap": VIRIDIS, "ramp": VIRIDIS},
+        "style": {
+            "curve": {"color": ink, "strokeWidth": 2},
+            "derivative": {"color": slope, "strokeWidth": 1.8, "strokeDash": [5, 3]},
+        },
+    }
+
+
+LIGHT = _theme(
+    "#1b2129", "#56606c", "#dfe3e8", ["#1f6fb5", "#c4540a"], ["#a9b4bf", "#56a3dc", "#0b4f91"], "#c4540a"
+)
+DARK = _theme(
+    "#eceff3", "#a7b0bb", "#343b44", ["#6db3f0", "#ff9d52"], ["#6b7784", "#4795d6", "#bfe0ff"], "#ff9d52"
+)
