@@ -1,0 +1,357 @@
+r"""Self-gated functions: x times a gate that opens as x grows.
+
+All are smooth, dip below zero left of the origin and approach the identity on the right. Two dangers shape
+the formulas. On the left a CPU flushes an intermediate such as :math:`e^{-90}` to zero while the result is
+still a normal number: so exponentials are split in two halves and the large factor is multiplied between
+them. In both tails something like :math:`x^2 \cdot 0` turns into NaN: so x is clipped where the limit is
+already reached.
+"""
+
+from __future__ import annotations
+
+import math
+
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.typing import ArrayLike
+
+from actlab.activations.spec import REALS, Interval, activation
+from actlab.gradients import by_precision, keep_input
+
+_SQRT_2 = math.sqrt(2.0)
+_SQRT_2_PI = math.sqrt(2.0 * math.pi)
+
+
+def _finite(x: Array) -> Array:
+    """Return x with infinities replaced by the largest numbers, so that times zero they give zero."""
+    top = float(jnp.finfo(x.dtype).max)
+    return jnp.clip(x, -top, top)
+
+
+def _x_sigmoid(x: Array, gate: Array) -> Array:
+    """Return x * sigmoid(gate) without flushing."""
+    half = jnp.exp(-0.5 * jnp.abs(gate))
+    return jnp.where(gate >= 0, x, (_finite(x) * half) * half) / (1.0 + half * half)
+
+
+def _swish_facts(p, at_zero, positive, negative):
+    beta = p["beta"]
+    return at_zero if beta == 0 else positive(beta) if beta > 0 else negative(beta)
+
+
+_SILU_TURNING = -1.2784645427610738
+_SILU_LOW = -0.2784645427610738
+_SILU_STEEPEST = 1.0998393201288669  # at 2.3993572805154167
+
+
+def _swish_range(p):
+    return _swish_facts(
+        p, REALS, lambda b: Interval(_SILU_LOW / b, math.inf), lambda b: Interval(-math.inf, _SILU_LOW / b)
+    )
+
+
+def _swish_limits(p):
+    return _swish_facts(p, (-math.inf, math.inf), lambda b: (0.0, math.inf), lambda b: (-math.inf, 0.0))
+
+
+@activation(
+    family="self-gated",
+    formula="x/(1+exp(-beta*x))",
+    parameters={"beta": (REALS, "sharpness of the gate")},
+    range=_swish_range,
+    monotonic=lambda p: p["beta"] == 0,
+    smoothness="Cinf",
+    lipschitz=lambda p: 0.5 if p["beta"] == 0 else _SILU_STEEPEST,
+    limits=_swish_limits,
+    turning=lambda p: () if p["beta"] == 0 else (_SILU_TURNING / p["beta"],),
+    reference="Ramachandran, Zoph, Le 2017, arXiv:1710.05941",
+    aliases=("acon_a",),
+)
+def swish(x: ArrayLike, *, beta: ArrayLike = 1.0) -> Array:
+    r"""Swish: x times a sigmoid gate of adjustable sharpness.
+
+    .. math:: f(x) = x\, \sigma(\beta x), \qquad f'(x) = \sigma(z)(1 + z\, \sigma(-z)), \quad z = \beta x
+
+    Range [-0.2785 / beta, inf) for beta > 0; limits 0 and inf; smooth, turning at -1.2785 / beta.
+    1.0998-Lipschitz whatever beta. beta = 0 is x / 2, large beta tends to relu, a negative beta mirrors it:
+    f(x; -beta) = -f(-x; beta).
+
+    Args:
+        x: real array.
+        beta: sharpness of the gate; any finite real.
+
+    Ramachandran, Zoph, Le 2017, arXiv:1710.05941.
+
+    >>> import jax.numpy as jnp
+    >>> swish(jnp.array([-jnp.inf, 2.0]), beta=0.0)
+    Array([-inf,   1.], dtype=float32)
+    """
+    return _swish(x, beta)
+
+
+@activation(
+    family="self-gated",
+    formula="x/(1+exp(-x))",
+    range=Interval(_SILU_LOW, math.inf),
+    monotonic=False,
+    smoothness="Cinf",
+    lipschitz=_SILU_STEEPEST,
+    limits=(0.0, math.inf),
+    turning=(_SILU_TURNING,),
+    reference="Hendrycks, Gimpel 2016, arXiv:1606.08415; Elfwing, Uchibe, Doya 2017, arXiv:1702.03118",
+    aliases=("swish_1",),
+)
+def silu(x: ArrayLike) -> Array:
+    r"""Sigmoid-weighted linear unit: swish at beta = 1.
+
+    .. math:: f(x) = x\, \sigma(x), \qquad f'(x) = \sigma(x)(1 + x\, \sigma(-x))
+
+    Range [-0.2785, inf); limits 0 and inf; smooth, turning at -1.2785. 1.0998-Lipschitz.
+
+    Hendrycks, Gimpel 2016, arXiv:1606.08415; Elfwing, Uchibe, Doya 2017, arXiv:1702.03118.
+
+    >>> print(f"{silu(2.0):.4f}")
+    1.7616
+    """
+    return _swish(x, 1.0)
+
+
+swish_1 = silu
+acon_a = swish
+
+
+def _swish_value(x: Array, beta: Array) -> Array:
+    return _x_sigmoid(x, beta * _finite(x))
+
+
+def _silu_slope_value(z: Array) -> Array:
+    end = by_precision(z, 110.0, 760.0)  # exp(-end) is 0
+    z = jnp.clip(z, -end, end)
+    half = jnp.exp(-0.5 * jnp.abs(z))
+    e = half * half
+    return jnp.where(z > 0, 1.0 + e + z * e, ((1.0 + e + z) * half) * half) / (1.0 + e) ** 2
+
+
+def _silu_curvature(z: Array) -> Array:
+    end = by_precision(z, 110.0, 760.0)
+    z = jnp.clip(z, -end, end)
+    half = jnp.exp(-0.5 * jnp.abs(z))
+    e = half * half
+    return ((2.0 - jnp.abs(z) * (1.0 - e) / (1.0 + e)) * half) * half / (1.0 + e) ** 2
+
+
+_silu_slope = keep_input(_silu_slope_value, _silu_curvature)
+
+
+def _swish_slope(x: Array, beta: Array) -> Array:
+    return _silu_slope(beta * _finite(x))
+
+
+def _swish_by_beta(x: Array, beta: Array) -> Array:
+    x = _finite(x)
+    half = jnp.exp(-0.5 * jnp.abs(beta * x))
+    return (x * half / (1.0 + half * half)) ** 2  # x^2 sigmoid'(beta x)
+
+
+_swish = keep_input(_swish_value, _swish_slope, _swish_by_beta)
+
+
+@activation(
+    family="self-gated",
+    formula="0.5*x*erfc(-x/sqrt(2))",
+    range=Interval(-0.16997120747990367, math.inf),
+    monotonic=False,
+    smoothness="Cinf",
+    lipschitz=1.1289041451451855,  # at sqrt(2)
+    limits=(0.0, math.inf),
+    turning=(-0.7517915246935645,),
+    reference="Hendrycks, Gimpel 2016, arXiv:1606.08415",
+    aliases=("gelu_erf", "gelu_exact"),
+)
+def gelu(x: ArrayLike) -> Array:
+    r"""Gaussian error linear unit: x times the normal distribution function.
+
+    .. math:: f(x) = x\, \Phi(x), \qquad f'(x) = \Phi(x) + x\, \varphi(x),
+              \qquad f''(x) = (2 - x^2)\, \varphi(x)
+
+    Range [-0.16997, inf); limits 0 and inf; smooth, turning at -0.7518. 1.1289-Lipschitz.
+    This is the exact form by erf; ``jax.nn.gelu`` computes the approximation, `gelu_tanh`, by default.
+
+    Hendrycks, Gimpel 2016, arXiv:1606.08415.
+
+    >>> print(f"{gelu(2.0):.4f}")
+    1.9545
+    """
+    return _gelu(x)
+
+
+gelu_erf = gelu_exact = gelu
+
+
+def _gelu_tail(x: Array, far: float) -> tuple[Array, Array, Array]:
+    r"""Return x at most -far, exp(-x^2/4) and the asymptotic series S of :math:`\Phi = -\varphi S / x`.
+
+    XLA's erfc flushes to zero long before x * erfc does, and loses digits before that.
+    """
+    end = by_precision(x, 16.0, 40.0)  # exp(-end^2 / 2) is 0
+    x = jnp.clip(x, -end, -far)
+    r = 1.0 / (x * x)
+    series = jnp.ones_like(x)
+    # S = 1 - r (1 - 3 r (1 - 5 r ...)); the first term left out is below rounding at x = -far.
+    for odd in range(by_precision(x, 9, 17), 0, -2):
+        series = 1.0 - odd * r * series
+    return x, jnp.exp(-0.25 * x * x), series
+
+
+def _gelu_value(x: Array) -> Array:
+    far = by_precision(x, 10.0, 30.0)
+    _, root, series = _gelu_tail(x, far)
+    return jnp.where(x < -far, -(root * (series / _SQRT_2_PI)) * root, 0.5 * x * lax.erfc(-x / _SQRT_2))
+
+
+def _gelu_slope_value(x: Array) -> Array:
+    end, far = by_precision(x, 16.0, 40.0), by_precision(x, 10.0, 30.0)
+    left, root, series = _gelu_tail(x, far)
+    tail = (root * ((left - series / left) / _SQRT_2_PI)) * root
+    near = jnp.clip(x, -far, end)
+    density = jnp.exp(-0.5 * near * near) / _SQRT_2_PI
+    return jnp.where(x < -far, tail, 0.5 * lax.erfc(-near / _SQRT_2) + near * density)
+
+
+def _gelu_curvature(x: Array) -> Array:
+    end = by_precision(x, 16.0, 40.0)
+    x = jnp.clip(x, -end, end)
+    root = jnp.exp(-0.25 * x * x)
+    return (root * ((2.0 - x * x) / _SQRT_2_PI)) * root
+
+
+_gelu = keep_input(_gelu_value, keep_input(_gelu_slope_value, _gelu_curvature))
+
+
+@activation(
+    family="self-gated",
+    formula="0.5*x*(1+tanh(sqrt(2/pi)*(x+0.044715*x**3)))",
+    range=Interval(-0.17004075057125405, math.inf),
+    monotonic=False,
+    smoothness="Cinf",
+    lipschitz=1.1289930686587718,  # at 1.4185040113943587
+    limits=(0.0, math.inf),
+    turning=(-0.7524614220710163,),
+    reference="Hendrycks, Gimpel 2016, arXiv:1606.08415",
+    aliases=("gelu_new", "gelu_pytorch_tanh"),
+)
+def gelu_tanh(x: ArrayLike) -> Array:
+    r"""GELU by tanh: the approximation of `gelu` that GPT-2 and many others were trained with.
+
+    .. math:: f(x) = \tfrac{x}{2} \left(1 + \tanh g(x) \right) = x\, \sigma(2 g(x)),
+              \qquad g(x) = \sqrt{2/\pi}\,(x + 0.044715\, x^3)
+
+    Range [-0.17004, inf); limits 0 and inf; smooth, turning at -0.7525. 1.1290-Lipschitz.
+    Differs from `gelu` by at most 4.8e-4.
+
+    Hendrycks, Gimpel 2016, arXiv:1606.08415.
+
+    >>> print(f"{gelu_tanh(2.0):.4f}")
+    1.9546
+    """
+    return _gelu_tanh(x)
+
+
+gelu_new = gelu_pytorch_tanh = gelu_tanh
+
+_GATE = 2.0 * math.sqrt(2.0 / math.pi)
+_CUBIC = 0.044715
+
+
+def _gelu_tanh_value(x: Array) -> Array:
+    x = jnp.maximum(x, -by_precision(x, 16.0, 30.0))  # 0 is reached; on the right inf stays inf
+    return _x_sigmoid(x, _GATE * x * (1.0 + _CUBIC * x * x))
+
+
+def _gelu_tanh_parts(x: Array) -> tuple[Array, Array, Array, Array]:
+    """Return x clipped, its square, the gate and exp(-abs(gate) / 2)."""
+    end = by_precision(x, 16.0, 30.0)
+    x = jnp.clip(x, -end, end)
+    square = x * x
+    gate = _GATE * x * (1.0 + _CUBIC * square)
+    return x, square, gate, jnp.exp(-0.5 * jnp.abs(gate))
+
+
+def _gelu_tanh_slope_value(x: Array) -> Array:
+    x, square, gate, half = _gelu_tanh_parts(x)
+    e = half * half
+    rise = _GATE * x * (1.0 + 3.0 * _CUBIC * square)  # x gate'
+    return jnp.where(gate > 0, 1.0 + e + rise * e, ((1.0 + e + rise) * half) * half) / (1.0 + e) ** 2
+
+
+def _gelu_tanh_curvature(x: Array) -> Array:
+    x, square, _, half = _gelu_tanh_parts(x)
+    e = half * half
+    first = _GATE * (1.0 + 3.0 * _CUBIC * square)
+    second = 6.0 * _GATE * _CUBIC * square  # x gate''
+    bracket = 2.0 * first + second - first * first * jnp.abs(x) * (1.0 - e) / (1.0 + e)
+    return (bracket * half) * half / (1.0 + e) ** 2
+
+
+_gelu_tanh = keep_input(_gelu_tanh_value, keep_input(_gelu_tanh_slope_value, _gelu_tanh_curvature))
+
+
+@activation(
+    family="self-gated",
+    formula="x*tanh(log(1+exp(x)))",
+    range=Interval(-0.3088434130172504, math.inf),
+    monotonic=False,
+    smoothness="Cinf",
+    lipschitz=1.0884981612517279,  # at 1.4905711794854284
+    limits=(0.0, math.inf),
+    turning=(-1.1924312145154952,),
+    reference="Misra 2019, arXiv:1908.08681",
+)
+def mish(x: ArrayLike) -> Array:
+    r"""Mish: x times the tanh of its softplus.
+
+    .. math:: f(x) = x \tanh(\log(1 + e^x)) = x\, \frac{w (w + 2)}{w (w + 2) + 2}, \qquad w = e^x
+
+    Range [-0.30884, inf); limits 0 and inf; smooth, turning at -1.1924. 1.0885-Lipschitz.
+    Written as a quotient in :math:`e^{-|x|}`, which needs one exponential and loses no digits in either tail.
+
+    Misra 2019, arXiv:1908.08681.
+
+    >>> print(f"{mish(2.0):.4f}")
+    1.9440
+    """
+    return _mish(x)
+
+
+def _mish_value(x: Array) -> Array:
+    half = jnp.exp(-0.5 * jnp.abs(x))
+    e = half * half
+    right = x * (1.0 + 2.0 * e) / (1.0 + 2.0 * e * (1.0 + e))
+    left = ((_finite(x) * half) * half) * ((2.0 + e) / (2.0 + e * (2.0 + e)))
+    return jnp.where(x > 0, right, left)
+
+
+def _mish_parts(x: Array) -> tuple[Array, Array, Array, Array]:
+    """Return x clipped, exp(-abs(x) / 2), its square and the denominator, scaled to stay finite."""
+    end = by_precision(x, 110.0, 760.0)
+    x = jnp.clip(x, -end, end)
+    half = jnp.exp(-0.5 * jnp.abs(x))
+    e = half * half
+    return x, half, e, jnp.where(x > 0, 1.0 + 2.0 * e * (1.0 + e), 2.0 + e * (2.0 + e))
+
+
+def _mish_slope_value(x: Array) -> Array:
+    x, half, e, below = _mish_parts(x)
+    right = 1.0 + e * (4.0 + e * (4.0 * x + 6.0 + e * 4.0 * (x + 1.0)))
+    left = ((4.0 * (x + 1.0) + e * (4.0 * x + 6.0 + e * (4.0 + e))) * half) * half
+    return jnp.where(x > 0, right, left) / below**2
+
+
+def _mish_curvature(x: Array) -> Array:
+    x, half, e, below = _mish_parts(x)
+    right = 2.0 + e * (6.0 + e * (8.0 + 4.0 * e)) - x * (2.0 + e * (3.0 - e * (2.0 + 2.0 * e)))
+    left = 4.0 + e * (8.0 + e * (6.0 + 2.0 * e)) + x * (2.0 + e * (2.0 - e * (3.0 + 2.0 * e)))
+    return jnp.where(x > 0, (4.0 * right * e) * e, (4.0 * left * half) * half) / below**3
+
+
+_mish = keep_input(_mish_value, keep_input(_mish_slope_value, _mish_curvature))

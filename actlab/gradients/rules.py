@@ -1,0 +1,118 @@
+r"""Rules under a stated residual policy: *input* keeps x, *output* keeps y, and nothing else.
+
+Left alone, autodiff keeps whatever intermediates the formula happens to have, in the precision it happens to
+compute in: several float32 tensors for one bfloat16 activation. Here every function is a `jax.custom_jvp`
+whose tangent map sits in `jax.checkpoint`; the inputs of that map are exactly what is kept, in the caller's
+dtype, and the map is recomputed in the backward pass. Being a jvp rule it serves grad, jvp, vmap, hessian,
+scan, remat and jit alike. ``prevent_cse=False`` because the barrier that forbids merging the recomputation
+costs memory under `scan` and buys nothing elsewhere.
+
+A rule is a tower: a partial derivative may itself be made by `keep_input`, which makes the second derivative
+exact too, and so on upwards; a partial that is a plain function is differentiated by JAX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.custom_derivatives import SymbolicZero
+from jax.typing import ArrayLike
+
+from actlab.gradients.precision import align, as_real, convert, narrow, widen
+
+
+def keep_input(value: Callable[..., Array], *partials: Callable[..., Array]) -> Callable[..., Array]:
+    """Return ``f(x, *params)`` that keeps its input (and its parameters) for the backward pass.
+
+    Args:
+        value: the formula, ``value(x, *params)``, elementwise; called in float32 or float64.
+        partials: its partial derivatives by ``x`` and by each parameter, each ``partial(x, *params)``; called
+            only for the arguments that are differentiated.
+
+    Returns:
+        A function of an array and as many numbers or arrays as there are parameters. The result has the
+        shape and dtype of ``x``; parameters broadcast against its last axes.
+
+    >>> import jax, jax.numpy as jnp
+    >>> square = keep_input(lambda x: x * x, lambda x: 2 * x)
+    >>> jax.grad(square)(3.0)
+    Array(6., dtype=float32, weak_type=True)
+    """
+
+    @jax.custom_jvp
+    def rule(x: Array, *params: Array) -> Array:
+        return narrow(value(*widen(x, *params)), x)
+
+    def jvp(primals, tangents):
+        y = rule(*primals)
+        # A parameter that is a plain number has a symbolic zero: its partial is never computed, and cannot
+        # turn 0 * inf into NaN.
+        moving = [i for i, t in enumerate(tangents) if not isinstance(t, SymbolicZero)]
+        if not moving:
+            return y, jnp.zeros_like(y)
+
+        def tangent_map(primals, *moved):
+            wide = widen(*primals)
+            terms = [
+                partials[i](*wide) * convert(t, wide[0].dtype) for i, t in zip(moving, moved, strict=True)
+            ]
+            return narrow(sum(terms[1:], terms[0]), primals[0])
+
+        tangent_map = jax.checkpoint(tangent_map, prevent_cse=False)
+        return y, tangent_map(primals, *(tangents[i] for i in moving))
+
+    rule.defjvp(jvp, symbolic_zeros=True)
+    return _entrance(rule)
+
+
+def keep_output(value: Callable[..., Array], tangent: Callable[..., Array]) -> Callable[..., Array]:
+    """Return ``f(x, *params)`` that keeps its output, which the next matrix product keeps anyway.
+
+    Only for functions whose derivative can be told from the *rounded* output without loss. Parameters are
+    constants here: differentiating by one raises TypeError.
+
+    Args:
+        value: the formula, ``value(x, *params)``; called in float32 or float64.
+        tangent: the tangent map ``tangent(y, t, *params)``, linear in ``t``.
+
+    >>> import jax, jax.numpy as jnp
+    >>> exp = keep_output(jnp.exp, lambda y, t: y * t)
+    >>> jax.grad(jax.grad(exp))(0.0)
+    Array(1., dtype=float32, weak_type=True)
+    """
+
+    @jax.custom_jvp
+    def rule(x: Array, *params: Array) -> Array:
+        return narrow(value(*widen(x, *params)), x)
+
+    def jvp(primals, tangents):
+        if not all(isinstance(t, SymbolicZero) for t in tangents[1:]):
+            raise TypeError("a rule that keeps only the output cannot be differentiated by its parameters")
+        x, *params = primals
+        y = rule(x, *params)
+        if isinstance(tangents[0], SymbolicZero):
+            return y, jnp.zeros_like(y)
+
+        def tangent_map(y, t, *params):
+            return narrow(tangent(*widen(y, t, *params)), y)
+
+        return y, jax.checkpoint(tangent_map, prevent_cse=False)(y, tangents[0], *params)
+
+    rule.defjvp(jvp, symbolic_zeros=True)
+    return _entrance(rule)
+
+
+def _entrance(rule: Callable[..., Array]) -> Callable[..., Array]:
+    """Return ``rule`` behind the conversion of its arguments, which a custom_jvp must not see as tangents."""
+
+    # One compiled call where nothing else compiles; traced by an outer jit, it leaves no mark.
+    rule = jax.jit(rule, inline=True)
+
+    def f(x: ArrayLike, *params: ArrayLike) -> Array:
+        x = as_real(x)
+        return rule(x, *(align(p, x) for p in params))
+
+    return f

@@ -1,0 +1,276 @@
+"""One battery for every function of the namespace: the list is the registry, so none can be forgotten."""
+
+import contextlib
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import actlab
+from actlab.errors import InputError
+
+ACTS = [actlab.make(name) for name in actlab.names()]
+# Values that take another path through a formula than the defaults do.
+ACTS += [
+    actlab.make("leaky_relu", negative_slope=0.0),
+    actlab.make("leaky_relu", negative_slope=-0.5),
+    actlab.make("softplus", beta=4.0),
+    actlab.make("elu", alpha=0.5),
+    actlab.make("swish", beta=0.0),
+    actlab.make("swish", beta=-1.5),
+]
+ELEMENTWISE = [act for act in ACTS if act.elementwise]
+DTYPES = ["float16", "bfloat16", "float32", "float64"]
+
+
+def with_dtype(dtype):
+    return jax.enable_x64(True) if dtype == "float64" else contextlib.nullcontext()
+
+
+def each(acts):
+    return pytest.mark.parametrize("act", acts, ids=repr)
+
+
+def derivatives(act):
+    """f, f', f'' of a batch of numbers, by nested reverse mode."""
+    slope = jax.grad(act)
+    return jax.jit(jax.vmap(lambda x: (act(x), slope(x), jax.grad(slope)(x))))
+
+
+def forward_derivatives(act):
+    """The same, by nested forward mode."""
+
+    def push(f):
+        return lambda x: jax.jvp(f, (x,), (jnp.ones_like(x),))[1]
+
+    return jax.jit(lambda x: (act(x), push(act)(x), push(push(act))(x)))
+
+
+def wide(values):
+    return np.asarray(values, np.float64)
+
+
+@pytest.mark.parametrize(
+    ("act", "dtype"),
+    [
+        (act, dtype)
+        for act in ELEMENTWISE
+        for dtype in DTYPES
+        if dtype == "float32" or act == actlab.make(act.name)
+    ],
+    ids=str,
+)
+def test_special_inputs(act, dtype):
+    """No NaN at any finite input, stated limits at infinity, NaN handed on."""
+    with with_dtype(dtype):
+        info = jnp.finfo(dtype)
+        middle = [0.0, -0.0, 1.0, -1.0, 30.0, -30.0, 300.0, -300.0, float(info.tiny), -float(info.tiny)]
+        least = float(info.smallest_subnormal)
+        edges = [float(info.max), float(info.min), least, -least]
+        x = jnp.asarray([*middle, *edges, -jnp.inf, jnp.inf, jnp.nan], dtype)
+        results = derivatives(act)(x)
+        assert all(values.dtype == dtype for values in results)
+        f, slope, bend = map(wide, results)
+        for values in (f, slope, bend):
+            assert not np.isnan(values[:-1]).any(), values
+        limits = act.spec.at(**dict(act.params)).limits
+        np.testing.assert_allclose(f[-3:-1], limits, rtol=float(info.eps))
+        assert np.isnan(f[-1])
+        assert np.isnan(slope[-1]) or act.name == "identity"
+        np.testing.assert_array_equal(bend[-3:-1], 0.0)
+        if dtype == "float32":
+            for once, again in zip(results, forward_derivatives(act)(x), strict=True):
+                np.testing.assert_allclose(again, once)
+
+
+@each(ACTS)
+def test_dtypes_and_shapes(act):
+    def shapes(x):
+        y = jax.eval_shape(act, x)
+        slope = jax.eval_shape(jax.grad(lambda x: jnp.sum(act(x))), x)
+        assert y.shape == slope.shape == x.shape
+        assert y.dtype == slope.dtype
+        return y.dtype
+
+    for dtype in DTYPES[:3]:
+        assert shapes(jax.ShapeDtypeStruct((2, 3), dtype)) == dtype
+    for empty in ((0,), (3, 0), (0, 3)):
+        assert shapes(jax.ShapeDtypeStruct(empty, "float32")) == "float32"
+        assert act(jnp.zeros(empty)).shape == empty
+    for integers in (np.arange(3), np.ones(3, np.uint8), np.ones(3, bool), jnp.arange(3)):
+        assert jax.eval_shape(act, integers).dtype == jnp.float32
+    with jax.enable_x64(True):
+        assert shapes(jax.ShapeDtypeStruct((3,), "float64")) == "float64"
+        assert jax.eval_shape(act, np.arange(3)).dtype == jnp.float64
+        assert jax.eval_shape(act, np.ones(3, np.float32)).dtype == jnp.float32
+    with pytest.raises(InputError, match="real"):
+        act(jnp.ones(3, complex))
+
+
+@each(ELEMENTWISE)
+def test_scalars_and_weak_types(act):
+    for number in (0.5, 1, True):
+        y = act(number)
+        assert y.shape == ()
+        assert y.dtype == jnp.float32
+        assert y.aval.weak_type
+    assert not act(jnp.float32(0.5)).aval.weak_type
+    np.testing.assert_array_equal(act(np.float64(0.5)), act(0.5))
+    bends = jax.jit(lambda x: (jax.hessian(act)(x), jax.grad(jax.grad(act))(x)))(0.5)
+    np.testing.assert_allclose(*bends, rtol=1e-6)
+
+
+@each([act for act in ACTS if act == actlab.make(act.name)])
+def test_transforms_agree(act):
+    """jit, vmap, scan and remat change nothing; forward and reverse mode are transposes."""
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(4, 6)) * 3, "float32")
+    v = jnp.asarray(np.random.default_rng(1).normal(size=(4, 6)), "float32")
+
+    def loss(x):
+        return jnp.vdot(v, act(x))
+
+    def scanned(x, f=act):
+        return jnp.vdot(v, jax.lax.scan(lambda c, _: (f(c), None), x, None, length=1)[0])
+
+    def all_ways(x):
+        gradients = (
+            jax.grad(scanned)(x, jax.checkpoint(act)),
+            jax.vmap(jax.grad(lambda x, v: jnp.vdot(v, act(x))))(x, v),
+        )
+        products = (
+            jax.jvp(jax.grad(scanned), (x,), (v,))[1],
+            jax.grad(lambda x: jnp.vdot(jax.grad(loss)(x), v))(x),
+        )
+        return gradients, jax.jvp(loss, (x,), (v,))[1], products
+
+    plain = jax.grad(loss)(x)  # eager, the others compiled
+    gradients, along, products = jax.jit(all_ways)(x)
+    for other in gradients:
+        np.testing.assert_allclose(other, plain, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(along, jnp.vdot(plain, v), rtol=1e-4)
+    np.testing.assert_allclose(*products, rtol=1e-4, atol=1e-5)
+
+
+@each([act for act in ELEMENTWISE if act.params])
+def test_parameters_broadcast_against_the_last_axes(act):
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(5, 3, 2)), "bfloat16")
+    plain = np.asarray(act(x), np.float32)
+    for parameter, value in act.params:
+        for shape in ((), (2,), (3, 2), (1, 2), (5, 3, 2)):
+            p = jnp.full(shape, value, "float32")
+            y = act(x, **{parameter: p})
+            assert y.dtype == jnp.bfloat16
+            np.testing.assert_array_equal(np.asarray(y, np.float32), plain)
+            slope = jax.eval_shape(
+                jax.grad(lambda p, q=parameter: jnp.sum(act(x, **{q: p}).astype("float32"))), p
+            )
+            assert slope.shape == shape
+            assert slope.dtype == jnp.float32
+        for shape in ((5,), (4, 3, 2), (1, 5, 3, 2)):
+            with pytest.raises(InputError, match="does not fit"):
+                act(x, **{parameter: jnp.full(shape, value, "float32")})
+
+
+@each([act for act in ACTS if act.name not in ("identity",)])
+def test_backward_pass_keeps_one_tensor_in_the_callers_dtype(act):
+    x = jax.ShapeDtypeStruct((8, 128), "bfloat16")
+    kept = jax.tree.leaves(jax.eval_shape(lambda x: jax.vjp(act, x)[1], x))
+    assert sum(leaf.size * leaf.dtype.itemsize for leaf in kept) <= 8 * 128 * 2 + 16
+
+
+@functools.cache
+def scan_memory(f):
+    """Temporary bytes of the gradient of scanned residual blocks, where residuals stack over the layers."""
+
+    def loss(weights, x):
+        return jnp.sum(jax.lax.scan(lambda x, w: (x + f(x @ w[0]) @ w[1], None), x, weights)[0])
+
+    up = jax.ShapeDtypeStruct((LAYERS, WIDTH, 4 * WIDTH), "float32")
+    down = jax.ShapeDtypeStruct((LAYERS, 4 * WIDTH, WIDTH), "float32")
+    x = jax.ShapeDtypeStruct((BATCH, WIDTH), "float32")
+    return jax.jit(jax.grad(loss)).lower((up, down), x).compile().memory_analysis().temp_size_in_bytes
+
+
+LAYERS, BATCH, WIDTH = 8, 512, 32
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "kept"),
+    [
+        (actlab.relu, jax.nn.relu, 0),
+        (actlab.gelu_tanh, jax.nn.gelu, 1),
+    ],
+)
+def test_memory_of_a_scanned_network(ours, theirs, kept):
+    tensor = LAYERS * BATCH * 4 * WIDTH * 4
+    assert scan_memory(ours) < scan_memory(theirs)
+    # Identity keeps y for the next product, which relu shares; the smooth functions keep x as well.
+    assert scan_memory(ours) <= scan_memory(actlab.identity) + 1.1 * kept * tensor + 1024
+
+
+def test_special_cases_share_a_formula():
+    x = jnp.linspace(-20.0, 20.0, 101)
+    np.testing.assert_array_equal(actlab.silu(x), actlab.swish(x, beta=1.0))
+    np.testing.assert_array_equal(actlab.elu(x), actlab.selu(x, alpha=1.0, scale=1.0))
+
+
+def test_leaky_relu_tells_the_side_where_the_product_underflows():
+    x = jnp.asarray([-1e-38, -1e-30, -0.0, 0.0, 1e-38], "float32")
+    slope = jax.vmap(jax.grad(lambda x: actlab.leaky_relu(x, negative_slope=0.01)))(x)
+    np.testing.assert_allclose(slope[1:], [0.01, 1.0, 1.0, 1.0])
+    half = jnp.asarray([-6e-8, -1e-6], "float16")
+    np.testing.assert_allclose(jax.vmap(jax.grad(actlab.leaky_relu))(half), [0.01, 0.01], rtol=1e-3)
+
+
+def test_selu_constants_keep_mean_and_variance():
+    half = np.linspace(0, 12, 200001)
+    grid = np.concatenate([-half[:0:-1], half])
+    density = np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi)
+    with jax.enable_x64(True):
+        y = np.asarray(actlab.selu(jnp.asarray(grid)))
+    assert abs(np.trapezoid(y * density, grid)) < 1e-9
+    assert abs(np.trapezoid(y * y * density, grid) - 1) < 1e-8
+
+
+class TestSoftmax:
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(3, 4, 5)) * 5, "float32")
+
+    @pytest.mark.parametrize("axis", [-1, 0, 1, -2])
+    def test_matches_its_definition(self, axis):
+        e = np.exp(np.asarray(self.x, np.float64))
+        np.testing.assert_allclose(
+            actlab.softmax(self.x, axis=axis), e / e.sum(axis, keepdims=True), rtol=1e-5
+        )
+        np.testing.assert_allclose(
+            jax.grad(lambda x: jnp.sum(actlab.softmax(x, axis=axis)[:2] ** 2))(self.x),
+            jax.grad(lambda x: jnp.sum(jax.nn.softmax(x, axis=axis)[:2] ** 2))(self.x),
+            atol=2e-6,
+        )
+
+    def test_hessian(self):
+        row = self.x[0, 0]
+        ours, theirs = (
+            jax.jit(jax.hessian(lambda x, f=f: f(x)[1]))(row) for f in (actlab.softmax, jax.nn.softmax)
+        )
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+    def test_extremes(self):
+        big, inf = float(jnp.finfo("float32").max), float("inf")
+        rows = jnp.asarray([[big, -big, 0], [inf, 0, 1], [-inf, 0, 0], [-inf, -inf, -inf], [inf, inf, 0]])
+        third = 1 / 3
+        expected = [[1, 0, 0], [1, 0, 0], [0, 0.5, 0.5], [third, third, third], [0.5, 0.5, 0]]
+        np.testing.assert_allclose(actlab.softmax(rows), expected, rtol=1e-6)
+        assert not jnp.isnan(jax.jit(jax.vmap(jax.jacrev(actlab.softmax)))(rows)).any()
+        assert jnp.isnan(actlab.softmax(jnp.asarray([jnp.nan, 0.0]))).all()
+
+    def test_half_precision_is_rounded_once(self):
+        x = self.x.astype("bfloat16")
+        once = jax.nn.softmax(x.astype("float32")).astype("bfloat16")
+        np.testing.assert_array_equal(np.asarray(actlab.softmax(x), "float32"), np.asarray(once, "float32"))
+
+    @pytest.mark.parametrize(("shape", "axis"), [((), -1), ((3,), 1), ((3, 2), -3)])
+    def test_missing_axis(self, shape, axis):
+        with pytest.raises(InputError, match="does not exist"):
+            actlab.softmax(jnp.zeros(shape), axis=axis)
