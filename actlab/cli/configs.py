@@ -26,6 +26,6 @@ def groups() -> dict[str, list[str]]:
 
 
 def command(group: str, choice: str) -> str:
-    """Return the command that a YAML file names in its first line."""
-    first = (folder() / group / f"{choice}.yaml").read_text().splitlines()[0]
-    return first.removeprefix("#").strip()
+    """Return the command that a YAML file opens with (below ``# @package``, which Hydra wants first)."""
+    lines = (folder() / group / f"{choice}.yaml").read_text().splitlines()
+    return next(line for line in lines if not line.startswith("# @")).removeprefix("#").strip()

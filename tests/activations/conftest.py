@@ -1,4 +1,7 @@
+import functools
+
 import jax
+import numpy as np
 import pytest
 
 
@@ -7,3 +10,20 @@ def strict_promotion():
     """No formula may lean on implicit dtype or rank promotion."""
     with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
         yield
+
+
+@pytest.fixture(scope="session")
+def derivatives():
+    """Return a function that gives f, f', f'' at up to 256 numbers, compiled once per activation and dtype."""
+
+    @functools.cache
+    def compiled(act):
+        slope = jax.grad(act)
+        return jax.jit(jax.vmap(lambda x: (act(x), slope(x), jax.grad(slope)(x))))
+
+    def evaluate(act, x):
+        block = np.zeros(256, x.dtype)
+        block[: x.size] = x
+        return [values[: x.size] for values in map(np.asarray, compiled(act)(block))]
+
+    return evaluate

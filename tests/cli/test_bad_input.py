@@ -1,0 +1,111 @@
+"""Bad input: exit code 2, one line that names what is wrong and what would be right, nothing left behind."""
+
+import os
+import resource
+
+import pytest
+
+from .conftest import SMALL
+
+USERS_MODULE = """
+import jax.numpy as jnp, numpy as np
+def fine(x, *, steepness=1.0): return jnp.tanh(steepness * x)
+def shrinks(x): return x[..., :1]
+def not_jax(x): return np.maximum(x, 0)
+def flat(x): return jnp.round(x)
+"""
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ("trian", "unknown command 'trian'; did you mean 'train'?"),
+        ("train activation=gleu", "activation=gleu: there is no such activation; did you mean 'gelu'"),
+        ("train activation.name=gleu", "activation: no activation is called 'gleu'; did you mean 'gelu'"),
+        ("train data=mnist", "data=mnist: there is no such data; did you mean 'mnist1d'?"),
+        ("train +experiment=mnist1d_mpl", "did you mean 'mnist1d_mlp'"),
+        ("train activation=leaky_relu activation.negative_slop=1", "no parameter 'negative_slop'; did you mean 'negative_slope'?"),
+        ("train activation=elu activation.alpha=-1", "alpha must be in (0, inf), got -1"),
+        ("train activation=swish activation.learn=[bta]", "cannot learn 'bta'; did you mean 'beta'?"),
+        ("train activation=swish activation.learn=beta", "activation.learn='beta': must be a list"),
+        ("train activation=swish activation.per=chanel", "per must be one of 'tensor', 'channel', 'unit'"),
+        ("train model.widht=3", "unknown key model.widht; did you mean width?"),
+        ("train widht=3", "unknown key widht; did you mean model.width?"),
+        ("train model.learning_rate=3", "did you mean optimizer.learning_rate?"),
+        ("train +optimizer.foo=1", "unknown key optimizer.foo; known: b1"),
+        ("train +foo=1", "unknown key foo; known: "),
+        ("train seed=abc", "seed='abc': must be an integer"),
+        ("train seed=1.5", "seed=1.5: must be an integer"),
+        ("train steps=", "steps='': must be an integer"),
+        ("train steps=0", "steps=0: must be an integer >= 1"),
+        ("train model.width=-3", "model: width=-3: must be an integer >= 1"),
+        ("train model.norm=bach", "model.norm='bach': must be one of none, layer, batch"),
+        ("train model.residual=3", "model.residual=3: must be true or false"),
+        ("train model._target_=actlab.models.MLPP", "model._target_=actlab.models.MLPP: cannot be imported"),
+        ("train optimizer.learning_rate=-1", "optimizer: learning_rate=-1: must be a number > 0"),
+        ("train optimizer.learning_rate=fast", "optimizer.learning_rate='fast': must be a number"),
+        ("train optimizer.warmup_steps=5000", "warmup_steps=5000: must be fewer than steps=2000"),
+        ("train batch_size=5000", "batch_size=5000 is larger than mnist1d's 4000 training samples"),
+        ("train dtype=float16", "dtype='float16' is unknown; did you mean"),
+        ("train stats.every=30", "eval_every=100 must be a multiple of stats.every=30: 120, say"),
+        ("train model=convnet model.depth=9", "leaves no positions"),
+        ("train --config-dir nowhere", "--config-dir nowhere: there is no such folder"),
+        ("train --foo", "unknown flag --foo"),
+        ("train activation.name=users:nope", "has no 'nope'"),
+        ("train activation.name=user:fine", "cannot import user"),
+        ("train activation.name=users:fine activation.steepnes=2", "did you mean 'steepness'?"),
+        ("train activation.name=users:shrinks", "turns shape (6, 8) into (6, 1), it must keep the shape"),
+        ("train activation.name=users:not_jax", "write it with jax.numpy"),
+        ("train activation.name=users:flat", "has derivative 0 everywhere"),
+        ("train resume=nowhere", "resume=nowhere: does not exist"),
+        ("train resume=.", "is not a run folder"),
+        ("train hydra.run.dir=/proc/nowhere/run", "No such file or directory: /proc/nowhere"),
+        ("report .", "is not a run"),
+        ("list --family rectifed", "unknown family 'rectifed'; did you mean 'rectified'?"),
+        ("completion fsh", "no completion for shell 'fsh'"),
+    ],
+)
+def test_one_line(actlab, here, argv, message):
+    (here / "users.py").write_text(USERS_MODULE)
+    code, out, err = actlab(*argv.split())
+    assert code == 2, err
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert out == ""
+    assert {p.name for p in here.iterdir()} <= {"users.py", "__pycache__"}
+
+
+def test_debug_shows_the_traceback(actlab):
+    code, _, err = actlab("train", "seed=abc", "--debug")
+    assert code == 2
+    assert "Traceback" in err
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(actlab, here):
+    (here / "run").mkdir()
+    (here / "run" / "run.json").write_text("{}")
+    code, _, err = actlab("train", "hydra.run.dir=run")
+    assert code == 2
+    assert "run already holds a run: resume=run goes on with it" in err
+    assert [p.name for p in (here / "run").iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize("limit", [3_000, 40_000], ids=["before training", "at a checkpoint"])
+def test_full_disk(process, here, limit):
+    """Files may not grow beyond a limit: run.json or the checkpoint cannot be written."""
+
+    def full():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    os.environ["ACTLAB_CACHE"], before = str(here / "cache"), os.environ["ACTLAB_CACHE"]
+    try:
+        p = process("train", "steps=40", *SMALL, "model.width=100", "hydra.run.dir=run", preexec_fn=full)
+        _, err = p.communicate(timeout=300)
+    finally:
+        os.environ["ACTLAB_CACHE"] = before
+    lines = [line for line in err.strip().splitlines() if "cannot keep" not in line]
+    assert p.returncode == 2, err
+    assert len(lines) == 1, err
+    assert "File too large" in lines[0] or "cannot save checkpoint" in lines[0]
+    for part in (here / "run").rglob(".*.parquet.*"):
+        pytest.fail(f"half-written file left: {part}")

@@ -1,0 +1,40 @@
+"""Every YAML composes, builds, and opens with the command that uses it."""
+
+import pytest
+
+from actlab.activations import names
+from actlab.cli import composing, configs
+from actlab.cli.build import build
+
+CHOICES = [(group, choice) for group, choices in configs.groups().items() for choice in choices]
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_every_choice_builds(group, choice):
+    plus = "+" if group == "experiment" else ""
+    run = build(composing.compose([f"{plus}{group}={choice}"]))
+    if group == "activation":
+        assert run.setup.act.name == choice
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_the_first_line_is_a_command_that_works(group, choice):
+    import shlex
+
+    words = shlex.split(configs.command(group, choice))
+    assert words[:2] == ["actlab", "train"]
+    build(composing.compose(composing.open_activation(words[2:])))
+
+
+def test_every_activation_has_a_config_with_the_functions_own_defaults():
+    assert set(names()) <= set(configs.groups()["activation"])
+
+
+def test_the_papers_settings():
+    for name, parameters in [("mnist1d_mlp", 15_210), ("mnist1d_conv", 5_210), ("mnist1d_linear", 410)]:
+        run = build(composing.compose([f"+experiment={name}"]))
+        from actlab.train.step import Program
+
+        assert Program(run.setup).parameters == parameters
+        assert (run.setup.steps, run.setup.batch_size, run.setup.order) == (6000, 100, "sequential")
+        assert run.setup.optimizer.learning_rate == 1e-2
