@@ -7,8 +7,9 @@ import logging
 import platform
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +19,7 @@ import jax
 
 import actlab
 from actlab.data import cache_dir
+from actlab.files import write_atomic
 
 
 def prepare() -> None:
@@ -33,7 +35,17 @@ def prepare() -> None:
         ]
         processor += "".join(sorted(set(lines)))
     key = hashlib.sha256(processor.encode()).hexdigest()[:12]
-    jax.config.update("jax_compilation_cache_dir", str(cache_dir() / "xla" / f"{version('jaxlib')}-{key}"))
+    folder = cache_dir() / "xla" / f"{version('jaxlib')}-{key}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder / ".writable", "")
+    except OSError as e:
+        print(f"actlab: cannot keep compiled programs in {folder} ({e.strerror})", file=sys.stderr)
+        return
+    warnings.filterwarnings(
+        "ignore", "Error (reading|writing) persistent compilation cache"
+    )  # it compiles anew
+    jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
@@ -83,24 +95,21 @@ def git_commit() -> str | None:
 
 @contextmanager
 def logging_to(path: Path) -> Iterator[None]:
-    """Write actlab's log to ``path`` as well as its warnings to the terminal."""
-    log = logging.getLogger("actlab")
+    """Write actlab's log, and orbax's errors, to ``path``; actlab's warnings to the terminal as well."""
+    log, orbax = logging.getLogger("actlab"), logging.getLogger("absl")
     to_file = logging.FileHandler(path, delay=True)
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     to_terminal = logging.StreamHandler(sys.stderr)
     to_terminal.setFormatter(logging.Formatter("actlab: %(message)s"))
     to_terminal.setLevel(logging.WARNING)
-    old = log.level, log.propagate
-    log.setLevel(logging.INFO)
-    log.propagate = False
-    handlers = to_file, to_terminal
-    for handler in handlers:
-        log.addHandler(handler)
-    try:
+    with ExitStack() as stack:
+        for logger, handlers in ((log, (to_file, to_terminal)), (orbax, (to_file,))):
+            stack.callback(logger.setLevel, logger.level)
+            stack.callback(setattr, logger, "propagate", logger.propagate)
+            logger.setLevel(logging.INFO if logger is log else logging.ERROR)
+            logger.propagate = False
+            for handler in handlers:
+                stack.callback(logger.removeHandler, handler)
+                logger.addHandler(handler)
+        stack.callback(to_file.close)
         yield
-    finally:
-        for handler in handlers:
-            log.removeHandler(handler)
-            handler.close()
-        log.setLevel(old[0])
-        log.propagate = old[1]

@@ -94,7 +94,9 @@ def site_table(rows: list[dict[str, Any]]) -> Table:
     from actlab.report.numbers import number, percent
 
     title = "what happened at each site (pre and post: mean ± sd)"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
     table.add_column("site", no_wrap=True)
     for heading in ("pre", "post", "dead", "saturated", "gradient"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -105,7 +107,7 @@ def site_table(rows: list[dict[str, Any]]) -> Table:
         if mean is None or variance is None:
             return number(None)
         finite = math.isfinite(mean) and math.isfinite(variance)
-        return f"{number(mean)} ± {number(math.sqrt(variance))}" if finite else "not finite"
+        return f"{mean:.2g} ± {math.sqrt(variance):.2g}" if finite else "not finite"
 
     for row in rows:
         table.add_row(

@@ -58,12 +58,18 @@ def main(argv: list[str]) -> int:
     cfg = composing.compose(argv)  # before Hydra makes a folder: bad input leaves nothing behind
     run = _build(cfg)
     path = composing.fresh_run_dir(argv, cfg)
-    codes: list[int] = []
-    composing.hydra_main(
-        [*argv, f"hydra.run.dir={composing.quote(path)}"],
-        lambda _: codes.append(execute(run, composing.output_dir(), argv)),
-    )
-    return codes[0]
+    ended: list[int | Exception] = []
+
+    def task(_: DictConfig) -> None:
+        try:
+            ended.append(execute(run, composing.output_dir(), argv))
+        except (InputError, OSError) as e:  # told by us, in one line: Hydra would add its own
+            ended.append(e)
+
+    composing.hydra_main([*argv, f"hydra.run.dir={composing.quote(path)}"], task)
+    if isinstance(ended[0], Exception):
+        raise ended[0]
+    return ended[0]
 
 
 def _build(cfg: DictConfig) -> Run:
@@ -82,6 +88,8 @@ def execute(run: Run, path: Path, argv: list[str], *, resume: bool = False) -> i
     from actlab.train import train
     from actlab.train.folder import RunFolder
 
+    if path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
     with RunFolder(path) as folder, logging_to(path / "train.log"), Display(run, path) as display:
         if not resume:
             if (path / "run.json").exists():

@@ -6,10 +6,14 @@ lies ``<step>.json`` with the size and SHA-256 of its every file, written last. 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
+import os
+import re
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +46,11 @@ class Checkpoints:
         if (self.folder / f"{step}.json").exists():
             return
         arrays = {name: np.array(leaf) for name, leaf in _named(jax.device_get(state)).items()}  # copies
+        self.folder.mkdir(exist_ok=True)
+        _make_sure_of_room(self.folder, sum(a.nbytes for a in arrays.values()))
         if self._checkpointer is None:
             import orbax.checkpoint as ocp  # half a second: not before there is something to save
 
-            self.folder.mkdir(exist_ok=True)
             self._checkpointer = ocp.StandardCheckpointer()
         self._pending = step
         self._checkpointer.save(self.folder / str(step), arrays, force=True)
@@ -58,7 +63,7 @@ class Checkpoints:
         try:
             self._checkpointer.wait_until_finished()
         except Exception as e:  # orbax and tensorstore raise errors of many classes for a full disk
-            raise OSError(f"cannot save checkpoint {step} in {self.folder}: {_first_line(e)}") from e
+            raise OSError(f"cannot save checkpoint {step} in {self.folder}: {_reason(e)}") from e
         files = {str(p.relative_to(self.folder)): _digest(p) for p in _files(self.folder / str(step))}
         write_atomic(self.folder / f"{step}.json", json.dumps({"step": step, "files": files}, indent=1))
         for old in self.steps()[:-KEEP]:
@@ -141,6 +146,21 @@ def _digest(path: Path) -> list[Any]:
         return [path.stat().st_size, hashlib.file_digest(f, "sha256").hexdigest()]
 
 
-def _first_line(e: BaseException) -> str:
+def _make_sure_of_room(folder: Path, size: int) -> None:
+    """Raise the OSError that writing ``size`` bytes would, before orbax's threads meet it one by one."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as f:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(f.fileno(), 0, size)
+            elif shutil.disk_usage(folder).free < size:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError as e:
+        raise OSError(e.errno, e.strerror, f"a checkpoint of {size:,} bytes in {folder}") from None
+
+
+def _reason(e: BaseException) -> str:
+    """Return what the operating system said, out of tensorstore's long message, else its first line."""
+    if found := re.search(r"([^:\[\]]+) \[os_error_code", str(e)):
+        return found[1].strip()
     lines = str(e).strip().splitlines()
     return lines[0] if lines else type(e).__name__

@@ -14,7 +14,7 @@ def strict_promotion():
 
 @pytest.fixture(scope="session")
 def derivatives():
-    """Return a function that gives f, f', f'' at up to 256 numbers, compiled once per activation and dtype."""
+    """A function that gives f, f', f'' at up to 256 numbers, compiled once per activation and dtype."""
 
     @functools.cache
     def compiled(act):

@@ -58,7 +58,12 @@ def test_the_documented_overrides(actlab, here):
         code, _, err = actlab("train", "steps=20", *SMALL, *overrides, f"hydra.run.dir=run{i}")
         assert (code, err) == (0, "")
     config = yaml.safe_load((here / "run2" / ".hydra" / "config.yaml").read_text())
-    assert config["activation"] == {"name": own[0].split("=")[1], "learn": [], "per": "tensor", "steepness": 2.0}
+    assert config["activation"] == {
+        "name": own[0].split("=")[1],
+        "learn": [],
+        "per": "tensor",
+        "steepness": 2.0,
+    }
     metrics = pl.read_parquet(here / "run1" / "metrics" / "*.parquet")
     beta = metrics.filter(site="blocks.1.act", quantity="param.beta.max")
     assert len(beta) == 1
@@ -132,14 +137,22 @@ def test_report_again(actlab, here):
 def test_list(actlab):
     code, out, _ = actlab("list")
     assert code == 0
-    for name in ("leaky_relu", "negative_slope", "convnet", "mnist1d_mlp", "actlab train +experiment=mnist1d_mlp"):
+    for name in (
+        "leaky_relu",
+        "negative_slope",
+        "convnet",
+        "mnist1d_mlp",
+        "actlab train +experiment=mnist1d_mlp",
+    ):
         assert name in out
     code, out, _ = actlab("list", "--family", "rectified")
     assert "leaky_relu" in out
     assert "gelu" not in out
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["train", "--help"], ["report", "--help"], ["list", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "argv", [["--help"], ["train", "--help"], ["report", "--help"], ["list", "--help"], ["--version"]]
+)
 def test_help_never_imports_jax(argv):
     program = (
         "import sys; from actlab.cli import run\n"
@@ -167,7 +180,9 @@ try "actlab train activation=so"
 try "actlab train model.wid"
 """
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=100)
-    assert done.stdout.splitlines() == ["train", "activation=softmax activation=softplus", "model.width="], done
+    assert done.stdout.splitlines() == ["train", "activation=softmax activation=softplus", "model.width="], (
+        done
+    )
 
 
 def test_configs_lie_where_they_are_looked_for():
