@@ -7,6 +7,7 @@ import sys
 import polars as pl
 import pytest
 import yaml
+
 from actlab.cli import configs
 
 from .conftest import SMALL
@@ -73,7 +74,7 @@ def test_the_documented_overrides(actlab, here):
 def test_two_runs_of_one_second_do_not_meet(process, here):
     pair = [process("train", "steps=20", *SMALL) for _ in range(2)]
     for p in pair:
-        out, err = p.communicate(timeout=300)
+        _, err = p.communicate(timeout=300)
         assert p.returncode == 0, err
     assert len(list((here / "runs").glob("*/*/run.json"))) == 2
 
