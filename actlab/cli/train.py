@@ -52,7 +52,10 @@ def main(argv: list[str]) -> int:
 
     argv = composing.open_activation(argv)
     if any(a.split("=")[0] in LOOKS for a in argv):
-        return composing.hydra_main(argv, lambda cfg: None)
+        try:
+            return composing.hydra_main(argv, lambda cfg: None)
+        except ValueError as e:  # Hydra's own words on flags that exclude each other
+            raise InputError(str(e)) from e
     if any(a in ("-m", "--multirun") for a in argv):
         return composing.hydra_main(argv, lambda cfg: execute(_build(cfg), composing.output_dir(), argv))
     cfg = composing.compose(argv)  # before Hydra makes a folder: bad input leaves nothing behind

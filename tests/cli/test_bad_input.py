@@ -54,6 +54,7 @@ def flat(x): return jnp.round(x)
         ("train model=convnet model.depth=9 model.padding=0", "leaves no positions"),
         ("train --config-dir nowhere", "--config-dir nowhere: there is no such folder"),
         ("train --foo", "unknown flag --foo"),
+        ("train --cfg job -m seed=1,2", "Only one of --run, --multirun, --cfg"),
         ("train activation.name=users:nope", "has no 'nope'"),
         ("train activation.name=user:fine", "cannot import user"),
         ("train activation.name=users:fine activation.steepnes=2", "did you mean 'steepness'?"),
