@@ -5,6 +5,8 @@ import os
 import jax
 import pytest
 
+from actlab.cli.runtime import prepare
+
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 
@@ -12,6 +14,7 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 def cache(tmp_path_factory):
     before = os.environ.get("ACTLAB_CACHE")
     os.environ["ACTLAB_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    prepare()  # programs compiled by one test are there for the next, as they are for a user
     yield
     if before is None:
         del os.environ["ACTLAB_CACHE"]

@@ -34,10 +34,12 @@ def process(here):
     """Return ``process(*argv, **popen) -> Popen`` of the command line in a process of its own."""
     started = []
 
-    def start(*argv, **kwargs):
-        command = [sys.executable, "-c", "from actlab.cli import main; main()", *map(str, argv)]
+    def start(*argv, prefix=(), environment=None, **kwargs):
+        command = [*prefix, sys.executable, "-c", "from actlab.cli import main; main()", *map(str, argv)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        started.append(subprocess.Popen(command, cwd=here, env=os.environ, **(pipes | kwargs)))
+        started.append(
+            subprocess.Popen(command, cwd=here, env=os.environ | (environment or {}), **(pipes | kwargs))
+        )
         return started[-1]
 
     yield start

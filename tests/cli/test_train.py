@@ -97,10 +97,21 @@ def test_divergence_is_a_result(actlab, here):
     assert "diverged" in (here / "run" / "report.html").read_text()
 
 
-@pytest.mark.parametrize("flags", [["--cfg", "job"], ["--info"], ["--cfg", "hydra"]])
-def test_hydras_flags(process, flags):
-    out, err = process("train", *flags).communicate(timeout=100)
-    assert "learning_rate" in out or "Config search path" in out, err
+@pytest.mark.parametrize(
+    ("flags", "shown"),
+    [
+        ("--cfg job", "learning_rate: 0.001"),
+        ("--cfg hydra", "job_logging"),
+        ("--cfg job activation=elu activation.alpha=2", "alpha: 2"),
+        ("--info searchpath", "Provider"),
+        ("--info defaults-tree", "activation: relu"),
+    ],
+)
+def test_hydras_flags(process, flags, shown):
+    p = process("train", *flags.split())
+    out, err = p.communicate(timeout=100)
+    assert p.returncode == 0, err
+    assert shown in out, out
 
 
 def test_config_dir(actlab, here):

@@ -3,7 +3,7 @@ import random
 import numpy as np
 import pytest
 
-from actlab.data import digits, mnist1d
+from actlab.data import mnist1d
 
 
 def test_mnist1d_is_the_published_set():
@@ -19,14 +19,3 @@ def test_mnist1d_is_the_published_set():
     assert everything.std() == pytest.approx(1, abs=1e-6)
     assert random.getstate() == state[0], "the generator's seeding leaks"
     np.testing.assert_array_equal(np.random.get_state()[1], state[1])
-
-
-def test_digits():
-    pytest.importorskip("sklearn", reason="digits come from scikit-learn (extra: data)")
-    data = digits()
-    assert data.x_train.shape == (1437, 8, 8)
-    assert data.x_test.shape == (360, 8, 8)
-    assert data.x_train.mean() == pytest.approx(0, abs=1e-5)
-    assert data.x_train.std() == pytest.approx(1, abs=1e-5)
-    assert set(data.y_test.tolist()) == set(range(10))
-    np.testing.assert_array_equal(digits().x_test, data.x_test)
