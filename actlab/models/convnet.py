@@ -14,7 +14,7 @@ from flax import nnx
 from actlab.activations import Act
 from actlab.errors import InputError
 from actlab.models.blocks import Block, Norm, at_least, block_keys, check_dropout
-from actlab.nn import initializer
+from actlab.nn import convolve, initializer
 
 
 class ConvNet(nnx.Module):
@@ -90,6 +90,7 @@ class ConvNet(nnx.Module):
                 (k,) * len(space),
                 stride,
                 padding=[(padding, padding)] * len(space),
+                conv_general_dilated=convolve,
                 kernel_init=kernel,
                 bias_init=bias,
                 dtype=dtype,
