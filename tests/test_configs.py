@@ -26,8 +26,20 @@ def test_the_first_line_is_a_command_that_works(group, choice):
     build(composing.compose(composing.open_activation(words[2:])))
 
 
-def test_every_activation_has_a_config_with_the_functions_own_defaults():
-    assert set(names()) <= set(configs.groups()["activation"])
+@pytest.mark.parametrize("name", names())
+def test_every_activation_has_a_config_with_the_functions_own_defaults(name):
+    act = build(composing.compose([f"activation={name}"])).setup.act
+    assert dict(act.params) == act.spec.defaults
+
+
+def test_equal_configs_are_equal_values():
+    """What a later run of the same config may share a compiled program by."""
+    one, two = (
+        build(composing.compose(["model=convnet", "model.kernel_size=[5,3,3]"])).setup for _ in range(2)
+    )
+    for part in ("model", "act", "optimizer", "stats"):
+        assert getattr(one, part) == getattr(two, part)
+        assert hash(getattr(one, part)) == hash(getattr(two, part))
 
 
 def test_the_papers_settings():

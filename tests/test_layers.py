@@ -10,7 +10,7 @@ import actlab
 PACKAGE = Path(actlab.__file__).parent
 # A package may import from those before it; within a tuple, order is free.
 ORDER = [
-    ("errors", "files"),
+    ("errors", "files", "records", "values"),
     ("probes", "gradients"),
     ("activations",),
     ("theory",),

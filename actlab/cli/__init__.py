@@ -47,13 +47,19 @@ def run(argv: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing to tell
         return 141
-    except (ValueError, OSError) as e:
+    except SystemExit as e:  # argparse's, and a multirun's interrupted job's
+        return e.code if isinstance(e.code, int) else 1
+    except Exception as e:
         from actlab.errors import InputError
 
-        if debug or not isinstance(e, (InputError, OSError)):
+        if debug:
             traceback.print_exc()
-        print(f"actlab: {_line(e)}", file=sys.stderr)
-        return 2 if isinstance(e, (InputError, OSError)) else 1
+        if isinstance(e, (InputError, OSError)):
+            print(f"actlab: {_line(e)}", file=sys.stderr)
+            return 2
+        told = f"{type(e).__name__}: {_line(e)}"
+        print(f"actlab: {told:.300} (unexpected; --debug shows where)", file=sys.stderr)
+        return 1
 
 
 def _command(name: str) -> Callable[[list[str]], int]:

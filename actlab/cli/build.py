@@ -5,18 +5,20 @@ from __future__ import annotations
 import importlib
 import inspect
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import jax.numpy as jnp
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from actlab.activations import Act, check, make
+from actlab.activations.custom import one_line
 from actlab.errors import InputError, suggest
 from actlab.train import Run
-from actlab.train.step import Program, Setup
+from actlab.train.step import Setup
+from actlab.values import Bound
 
 NODES = ("data", "model", "activation", "optimizer", "stats")
 
@@ -29,12 +31,17 @@ def build(cfg: DictConfig) -> Run:
             together; the message starts with the node it is about.
 
     """
-    values: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=False)  # type: ignore
+    try:
+        values: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as e:
+        raise InputError(" ".join(str(e).split())) from e
     nodes = {name: values.pop(name, None) for name in NODES}
     for name, node in nodes.items():
         if not isinstance(node, dict):
             raise InputError(f"{name}={node!r}: must be a group of keys, as in configs/{name}")
     check_call(_top_level, values, "")
+    if missing := inspect.signature(_top_level).parameters.keys() - values.keys():
+        raise InputError(f"{min(missing)} is missing: it must be set")
 
     act = activation(nodes["activation"])
     model, optimizer, stats, data = (target(nodes[n], n) for n in ("model", "optimizer", "stats", "data"))
@@ -63,7 +70,7 @@ def build(cfg: DictConfig) -> Run:
     with about("optimizer"):
         optimizer.rate(setup.steps)
     with about("model"):
-        Program(setup)
+        run.program.check()
     return run
 
 
@@ -94,13 +101,16 @@ def target(node: dict[str, Any], name: str) -> Callable[..., Any]:
     except (ImportError, AttributeError) as e:
         raise InputError(f"{name}._target_={path}: cannot be imported ({e})") from None
     check_call(function, keys, f"{name}.")
-    return partial(function, **keys)
+    return Bound.of(function, **keys)
 
 
 def check_call(function: Callable[..., Any], keys: dict[str, Any], prefix: str) -> None:
     """Check that ``keys`` are keyword-only parameters of ``function``, or fields, and have their types."""
-    signature = inspect.signature(function)
-    hints = get_type_hints(function.__init__ if inspect.isclass(function) else function)
+    try:
+        signature = inspect.signature(function)
+        hints = get_type_hints(function.__init__ if inspect.isclass(function) else function)
+    except (TypeError, ValueError, NameError) as e:
+        raise InputError(f"{prefix}_target_: {function!r} cannot be called with a config ({e})") from None
     open_ended = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
     given = _GIVEN if inspect.isclass(function) else set()
     known = [n for n, p in signature.parameters.items() if p.kind is not p.VAR_KEYWORD and n not in given]
@@ -121,7 +131,7 @@ def fits(value: Any, hint: Any) -> bool:
         return any(fits(value, a) for a in arguments)
     if origin is Literal:
         return value in arguments
-    if origin in (list, tuple):
+    if origin in (list, tuple, Sequence):
         return isinstance(value, list) and all(fits(v, arguments[0]) for v in value)
     if hint is float:
         return isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -139,7 +149,7 @@ def words(hint: Any) -> str:
         return " or ".join(words(a) for a in arguments)
     if origin is Literal:
         return "one of " + ", ".join(map(str, arguments))
-    if origin in (list, tuple):
+    if origin in (list, tuple, Sequence):
         return f"a list, each {words(arguments[0])}"
     names = {int: "an integer", float: "a number", bool: "true or false", str: "a name", type(None): "null"}
     return names.get(hint, str(hint))
@@ -147,11 +157,13 @@ def words(hint: Any) -> str:
 
 @contextmanager
 def about(node: str) -> Iterator[None]:
-    """Prefix an ``InputError`` with the config node it is about."""
+    """Prefix an ``InputError`` with the config node it is about; whatever a user's own code raises becomes one."""
     try:
         yield
     except InputError as e:
-        raise InputError(f"{node}: {e}") from None
+        raise InputError(f"{node}: {e}") from e
+    except Exception as e:
+        raise InputError(f"{node}: {one_line(e)}") from e
 
 
 def _top_level(

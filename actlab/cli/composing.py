@@ -16,7 +16,7 @@ from typing import Any
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from actlab.cli import configs
@@ -24,6 +24,7 @@ from actlab.errors import InputError, suggest
 
 VERSION = "1.3"
 ACTIVATION_KEYS = ("name", "learn", "per")
+DEFAULT_DIR = "runs/${now:%Y-%m-%d}/${now:%H%M%S}"  # of configs/train.yaml
 
 
 def open_activation(argv: list[str]) -> list[str]:
@@ -37,7 +38,12 @@ def open_activation(argv: list[str]) -> list[str]:
 
 
 def compose(argv: list[str]) -> DictConfig:
-    """Return the config that Hydra would compose from this command line.
+    """Return the config that Hydra would compose from this command line; raise as ``compose_all`` does."""
+    return without_hydra(compose_all(argv))
+
+
+def compose_all(argv: list[str]) -> DictConfig:
+    """Return the config that Hydra would compose from this command line, its own node ``hydra`` included.
 
     Raises:
         InputError: an override that cannot be, with close names.
@@ -50,22 +56,66 @@ def compose(argv: list[str]) -> DictConfig:
             raise InputError(f"--config-dir {flags.config_dir}: there is no such folder")
         overrides = [*overrides, f"hydra.searchpath=[file://{extra}]"]
     with _one_line(overrides):
-        return _compose(overrides, config_name=flags.config_name)
+        try:
+            return _compose(overrides, config_name=flags.config_name)
+        except ValueError as e:  # Hydra's own, for an override like "=3"
+            raise InputError(f"{' '.join(overrides)}: {' '.join(str(e).split())}") from e
+
+
+def without_hydra(cfg: DictConfig) -> DictConfig:
+    """Return a copy of a composed config without its node ``hydra``."""
+    copy = cfg.copy()
+    with open_dict(copy):
+        copy.pop("hydra", None)
+    return copy
 
 
 def _compose(overrides: list[str], config_name: str = "train") -> DictConfig:
     with hydra.initialize_config_dir(str(configs.folder()), version_base=VERSION):
-        return hydra.compose(config_name, overrides=overrides)
+        return hydra.compose(config_name, overrides=overrides, return_hydra_config=True)
+
+
+KNOWN_FLAGS = {
+    "--run",
+    "-r",
+    "--multirun",
+    "-m",
+    "--cfg",
+    "-c",
+    "--info",
+    "-i",
+    "--resolve",
+    "--package",
+    "-p",
+    "--config-dir",
+    "-cd",
+    "--config-name",
+    "-cn",
+    "--config-path",
+    "-cp",
+    "--hydra-help",
+    "--version",
+    "--shell-completion",
+    "-sc",
+    "--experimental-rerun",
+}
+
+
+def check_flags(argv: list[str]) -> None:
+    """Raise InputError for a flag that Hydra does not have."""
+    for argument in argv:
+        if argument.startswith("-") and argument.split("=")[0] not in KNOWN_FLAGS:
+            raise InputError(f"unknown flag {argument}: actlab train --help lists them")
 
 
 def _flags(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--config-dir", "-cd")
     parser.add_argument("--config-name", "-cn", default="train")
-    flags, rest = parser.parse_known_args(argv)
-    unknown = [a for a in rest if a.startswith("-") and "=" not in a and a not in ("--run", "-r")]
-    if unknown:
-        raise InputError(f"unknown flag {unknown[0]}: actlab train --help lists them")
+    try:
+        flags, rest = parser.parse_known_args(argv)
+    except argparse.ArgumentError as e:
+        raise InputError(str(e)) from None
     return flags, [a for a in rest if not a.startswith("-")]
 
 
@@ -92,17 +142,22 @@ def output_dir() -> Path:
     return Path(HydraConfig.get().runtime.output_dir)
 
 
-def fresh_run_dir(argv: list[str], cfg: DictConfig) -> Path:
-    """Return the folder this run will have: the one asked for, else a new one named by the time.
+def job_overrides() -> list[str]:
+    """Return the overrides of the current job of a multirun."""
+    return list(HydraConfig.get().overrides.task)
+
+
+def fresh_run_dir(cfg: DictConfig) -> Path:
+    """Return the folder this run will have: the one its config asks for, else a new one named by the time.
 
     Raises:
         InputError: the folder asked for already holds a run.
         OSError: the folder cannot be made.
 
     """
-    asked = [a.split("=", 1)[1].strip("'\"") for a in argv if a.lstrip("+").startswith("hydra.run.dir=")]
-    if asked and "${" not in asked[-1]:
-        path = Path(asked[-1])
+    written = OmegaConf.to_container(cfg.hydra.run, resolve=False)["dir"]
+    if written != DEFAULT_DIR:
+        path = Path(cfg.hydra.run.dir)
         if (path / "run.json").exists():
             raise InputError(f"{path} already holds a run: resume={path} goes on with it")
         return path
@@ -156,9 +211,9 @@ def _near(key: str, overrides: list[str]) -> str:
         if "." not in o.split("=")[0] and o.split("=")[0].lstrip("+~") in configs.groups()
     ]
     try:
-        cfg = _compose(chosen)
+        cfg = without_hydra(_compose(chosen))
     except (HydraException, OmegaConfBaseException):
-        cfg = _compose([])
+        cfg = without_hydra(_compose([]))
     parent, _, leaf = key.rpartition(".")
     node = OmegaConf.select(cfg, parent) if parent else cfg
     known = [str(k) for k in node if k != "_target_"] if isinstance(node, DictConfig) else []

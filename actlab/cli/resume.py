@@ -21,13 +21,16 @@ def resume(path: Path, overrides: list[str]) -> int:
     cfg, choices, argv = _read(path)
     for override in overrides:
         _same(path, override, cfg, choices)
-    from actlab.cli.train import _build, execute
+    from actlab.cli.runtime import config_digest
+    from actlab.cli.train import build_run, execute
     from actlab.train.folder import RunFolder
 
     info = RunFolder(path).read()
+    if info.get("config_sha256") not in (None, config_digest(path)):
+        raise InputError(f"resume={path}: its .hydra/config.yaml has changed since the run was started")
     if info.get("state") in ("finished", "diverged"):
         raise InputError(f"{path} has {info['state']} at step {info.get('step')}: there is nothing to resume")
-    return execute(_build(cfg), path, argv, resume=True)
+    return execute(build_run(cfg), path, argv, resume=True)
 
 
 def _read(path: Path) -> tuple[DictConfig, DictConfig, list[str]]:
@@ -50,13 +53,17 @@ def _read(path: Path) -> tuple[DictConfig, DictConfig, list[str]]:
 
 def _same(path: Path, override: str, cfg: DictConfig, choices: DictConfig) -> None:
     """Check that an override says what the run's config says."""
+    if override.startswith("-"):
+        raise InputError(f"resume={path} takes no flags, got {override}")
     try:
         parsed = OverridesParser.create().parse_override(override)
     except HydraException as e:
         raise InputError(" ".join(str(e).split())) from None
+    if parsed.is_sweep_override() or parsed.is_delete():
+        raise InputError(f"resume={path} goes on with one run as it is, {override} cannot be")
     key, value = parsed.key_or_group, parsed.value()
     saved = choices[key] if key in choices else OmegaConf.select(cfg, key, default="(not set)")
-    if isinstance(saved, (DictConfig,)) or OmegaConf.is_list(saved):
+    if OmegaConf.is_config(saved):
         saved = OmegaConf.to_container(saved)
     if saved != value:
         raise InputError(

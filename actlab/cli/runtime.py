@@ -22,6 +22,20 @@ from actlab.data import cache_dir
 from actlab.files import write_atomic
 
 
+@contextmanager
+def warnings_told() -> Iterator[None]:
+    """Print actlab's warnings on the terminal, one line each."""
+    to_terminal = logging.StreamHandler(sys.stderr)
+    to_terminal.setFormatter(logging.Formatter("actlab: %(message)s"))
+    to_terminal.setLevel(logging.WARNING)
+    log = logging.getLogger("actlab")
+    log.addHandler(to_terminal)
+    try:
+        yield
+    finally:
+        log.removeHandler(to_terminal)
+
+
 def prepare() -> None:
     """Keep compiled programs between processes: a repeated run starts in seconds.
 
@@ -50,12 +64,10 @@ def prepare() -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def facts(argv: list[str]) -> dict[str, Any]:
-    """Return what run.json says of the circumstances of a run."""
-    from actlab.cli.train import command_line
-
+def facts(path: Path) -> dict[str, Any]:
+    """Return what run.json says of the circumstances of a run in the folder ``path``."""
     return {
-        "command": command_line(argv),
+        "config_sha256": config_digest(path),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "versions": {
             "python": platform.python_version(),
@@ -65,6 +77,11 @@ def facts(argv: list[str]) -> dict[str, Any]:
         "device": device(),
         "git_commit": git_commit(),
     }
+
+
+def config_digest(path: Path) -> str:
+    """Return the SHA-256 of the config that Hydra saved in a run folder."""
+    return hashlib.sha256((path / ".hydra" / "config.yaml").read_bytes()).hexdigest()
 
 
 def device() -> str:
@@ -95,21 +112,17 @@ def git_commit() -> str | None:
 
 @contextmanager
 def logging_to(path: Path) -> Iterator[None]:
-    """Write actlab's log, and orbax's errors, to ``path``; actlab's warnings to the terminal as well."""
+    """Write actlab's log, and orbax's errors, to ``path``."""
     log, orbax = logging.getLogger("actlab"), logging.getLogger("absl")
     to_file = logging.FileHandler(path, delay=True)
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    to_terminal = logging.StreamHandler(sys.stderr)
-    to_terminal.setFormatter(logging.Formatter("actlab: %(message)s"))
-    to_terminal.setLevel(logging.WARNING)
     with ExitStack() as stack:
-        for logger, handlers in ((log, (to_file, to_terminal)), (orbax, (to_file,))):
+        stack.callback(to_file.close)
+        for logger in (log, orbax):
             stack.callback(logger.setLevel, logger.level)
             stack.callback(setattr, logger, "propagate", logger.propagate)
+            stack.callback(logger.removeHandler, to_file)
             logger.setLevel(logging.INFO if logger is log else logging.ERROR)
-            logger.propagate = False
-            for handler in handlers:
-                stack.callback(logger.removeHandler, handler)
-                logger.addHandler(handler)
-        stack.callback(to_file.close)
+            logger.propagate = logger is log
+            logger.addHandler(to_file)
         yield

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import shlex
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +29,7 @@ class Display:
     """Shows one run; plain lines where the output is not a terminal."""
 
     def __init__(self, run: Run, folder: Path, console: Console | None = None):
-        self.console = console or Console(highlight=False)
+        self.console = console or _Console(highlight=False)
         self.run = run
         self.folder = folder
         self.live = self.console.is_terminal
@@ -46,10 +49,8 @@ class Display:
 
     def __enter__(self) -> Display:
         s = self.run.setup
-        model = getattr(s.model, "func", s.model).__name__.lower()
-        self.console.print(
-            f"[bold]{s.act!r}[/bold] in {model} on {s.data.name}, {s.steps} steps -> {self.folder}"
-        )
+        model = getattr(s.model, "function", s.model).__name__.lower()
+        self._say(f"{s.act!r} in {model} on {s.data.name}, {s.steps} steps -> {self.folder}", style="bold")
         self.progress.start()
         self.task = self.progress.add_task("compiling", total=s.steps, told="")
         return self
@@ -66,7 +67,7 @@ class Display:
         now = time.monotonic()
         if not self.live and (now - self.last_line > PLAIN_EVERY_S or told.step == told.steps):
             self.last_line = now
-            self.console.print(f"step {told.step}/{told.steps}  {words}", soft_wrap=True)
+            self._say(f"step {told.step}/{told.steps}  {words}")
 
     def finish(self, outcome: Outcome, page: Path) -> None:
         """Print the table of sites, how the run ended, and where its page is."""
@@ -76,30 +77,43 @@ class Display:
         self.progress.stop()
         rows = site_rows(read_run(self.folder))
         if rows:
-            self.console.print(site_table(rows))
+            narrow = self.live and self.console.width < 84
+            self.console.print(site_table(rows, narrow=narrow), width=None if self.live else 120)
         if outcome.state == "diverged":
-            self.console.print(Text(outcome.divergence["message"], style=BAD))
+            self._say(outcome.divergence["message"], style=BAD)
         if outcome.state == "interrupted":
-            self.console.print(
-                f"interrupted at step {outcome.step}; to go on: actlab train resume={self.folder}"
-            )
+            again = shlex.join(["actlab", "train", f"resume={self.folder}"])
+            self._say(f"interrupted at step {outcome.step}; to go on: {again}")
         else:
-            self.console.print(
-                f"{outcome.state} at step {outcome.step}  {_scores(outcome.scores)}", soft_wrap=True
-            )
-        self.console.print(f"page: {page}", soft_wrap=True)
+            self._say(f"{outcome.state} at step {outcome.step}  {_scores(outcome.scores)}")
+        self._say(f"page: {page}")
+
+    def _say(self, words: str, style: str = "") -> None:
+        """Print a line as it is: no markup in it, not wrapped, so that it can be copied."""
+        self.console.print(Text(words, style=style), soft_wrap=True)
 
 
-def site_table(rows: list[dict[str, Any]]) -> Table:
-    """Return the table of what happened at each site; what is unhealthy stands in colour and in words."""
+class _Console(Console):
+    """Falls silent when whoever read the output has gone; the run goes on."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def site_table(rows: list[dict[str, Any]], *, narrow: bool = False) -> Table:
+    """Return the table of what happened at each site; what is unhealthy stands in colour and in words.
+
+    Where it is ``narrow`` the words come first and the distributions stay on the page.
+    """
     from actlab.report.numbers import number, percent
 
-    title = "what happened at each site (pre and post: mean ± sd)"
+    title = "what happened at each site" + ("" if narrow else " (pre and post: mean ± sd)")
     table = Table(
         title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True
     )
     table.add_column("site", no_wrap=True)
-    for heading in ("pre", "post", "dead", "saturated", "gradient"):
+    for heading in (*(() if narrow else ("pre", "post")), "dead", "saturated", "gradient"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
 
@@ -113,8 +127,7 @@ def site_table(rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         table.add_row(
             Text(row["site"]),
-            spread(row, "pre"),
-            spread(row, "post"),
+            *(() if narrow else (spread(row, "pre"), spread(row, "post"))),
             percent(row.get("dead_share")),
             percent(row.get("saturated_share")),
             number(row.get("gradient_norm")),

@@ -50,6 +50,7 @@ def main(argv: list[str]) -> int:
 
     from actlab.cli import composing
 
+    composing.check_flags(argv)
     argv = composing.open_activation(argv)
     if any(a.split("=")[0] in LOOKS for a in argv):
         try:
@@ -57,10 +58,10 @@ def main(argv: list[str]) -> int:
         except ValueError as e:  # Hydra's own words on flags that exclude each other
             raise InputError(str(e)) from e
     if any(a in ("-m", "--multirun") for a in argv):
-        return composing.hydra_main(argv, lambda cfg: execute(_build(cfg), composing.output_dir(), argv))
-    cfg = composing.compose(argv)  # before Hydra makes a folder: bad input leaves nothing behind
-    run = _build(cfg)
-    path = composing.fresh_run_dir(argv, cfg)
+        return composing.hydra_main(argv, _job)
+    cfg = composing.compose_all(argv)  # before Hydra makes a folder: bad input leaves nothing behind
+    run = build_run(composing.without_hydra(cfg))
+    path = composing.fresh_run_dir(cfg)
     ended: list[int | Exception] = []
 
     def task(_: DictConfig) -> None:
@@ -75,29 +76,45 @@ def main(argv: list[str]) -> int:
     return ended[0]
 
 
-def _build(cfg: DictConfig) -> Run:
+def _job(cfg: DictConfig) -> None:
+    """Run one job of a multirun; an interrupted one ends them all."""
+    from actlab.cli import composing
+
+    if code := execute(build_run(cfg), composing.output_dir(), composing.job_overrides()):
+        raise SystemExit(code)
+
+
+def build_run(cfg: DictConfig) -> Run:
+    """Return the run a config describes, in a process prepared for it."""
     from actlab.cli.runtime import prepare
 
     prepare()
     from actlab.cli.build import build
+    from actlab.cli.runtime import warnings_told
 
-    return build(cfg)
+    with warnings_told():
+        return build(cfg)
 
 
 def execute(run: Run, path: Path, argv: list[str], *, resume: bool = False) -> int:
     """Train ``run`` in ``path``, show it, write its report; return the exit code."""
-    from actlab.cli.runtime import facts, logging_to
+    from actlab.cli.runtime import facts, logging_to, warnings_told
     from actlab.cli.terminal import Display
     from actlab.train import train
     from actlab.train.folder import RunFolder
 
     if path.is_relative_to(Path.cwd()):
         path = path.relative_to(Path.cwd())
-    with RunFolder(path) as folder, logging_to(path / "train.log"), Display(run, path) as display:
+    with (
+        RunFolder(path) as folder,
+        warnings_told(),
+        logging_to(path / "train.log"),
+        Display(run, path) as display,
+    ):
         if not resume:
             if (path / "run.json").exists():
                 raise InputError(f"{path} already holds a run: resume={path} goes on with it")
-            folder.write(state="running", **facts(argv))
+            folder.write(state="running", command=command_line(argv), **facts(path))
         outcome = train(run, folder, resume=resume, tell=display.advance)
         from actlab.report import write_report  # a second of imports: not before the first step
 

@@ -6,6 +6,7 @@ Shapes: B batch, S... spatial axes (one or two), C channels, K classes.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -50,7 +51,7 @@ class ConvNet(nnx.Module):
         *,
         depth: int = 3,
         width: int = 25,
-        kernel_size: int | list[int] = 3,
+        kernel_size: int | Sequence[int] = 3,
         stride: int = 2,
         padding: int = 1,
         norm: Norm = "none",

@@ -15,7 +15,11 @@ from jax import lax
 
 
 def convolve(
-    x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: Sequence[tuple[int, int]], **options: Any
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    **options: Any,
 ) -> jax.Array:
     """Convolve (B, S..., C_in) with a kernel (K..., C_in, C_out), for ``nnx.Conv(conv_general_dilated=...)``.
 

@@ -13,17 +13,7 @@ import polars as pl
 import yaml
 
 from actlab.errors import InputError
-
-METRICS = {"step": pl.Int64, "site": pl.String, "quantity": pl.String, "value": pl.Float64}
-HISTOGRAMS = {
-    "step": pl.Int64,
-    "site": pl.String,
-    "tensor": pl.String,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "counts": pl.List(pl.Int64),
-    "nonfinite": pl.Int64,
-}
+from actlab.records import HISTOGRAMS, METRICS, read_part
 
 
 @dataclass(frozen=True)
@@ -69,9 +59,16 @@ class Run:
     def layer_of(self, site: str) -> str | None:
         """Return the layer that feeds ``site``: its namesake, or the one at the same depth."""
         stem = site.rpartition(".")[0]
-        for layer in self.layers:
+        before = None
+        for (
+            layer
+        ) in self.layers:  # in forward order: the last of the block before the site itself, if it learns
+            if layer == site:
+                break
             if stem and layer.rpartition(".")[0] == stem:
-                return layer
+                before = before or layer
+        if before is not None:
+            return before
         place = self.sites.index(site) if site in self.sites else len(self.layers)
         return self.layers[place] if place < len(self.layers) else None
 
@@ -142,7 +139,7 @@ def _read_parts(parts: list[Path], schema: dict[str, Any], unique: list[str]) ->
     frames = [pl.DataFrame(schema=schema)]
     for part in parts:
         try:
-            frames.append(pl.read_parquet(part).select(pl.col(c).cast(t) for c, t in schema.items()))
+            frames.append(read_part(part, schema))
         except (OSError, pl.exceptions.PolarsError) as error:
             raise InputError(f"{part} is damaged and cannot be read: {_line(error)}") from error
     table = pl.concat(frames).unique(subset=unique, keep="last", maintain_order=True)

@@ -62,7 +62,10 @@ def verdict(row: Mapping[str, float | None]) -> str:
     known = {name: float(value) for name, value in row.items() if value is not None}
     if not known:
         return "no data"
-    if not all(math.isfinite(value) for value in known.values()):
+    # A variance overflows float32 before its values do: that is exploding, not NaN.
+    if not all(
+        math.isfinite(v) or (v == math.inf and name.endswith("variance")) for name, v in known.items()
+    ):
         return "not finite"
     if known.get("dead_share", 0.0) >= DEAD:
         return "dead units"

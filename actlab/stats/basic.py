@@ -55,7 +55,8 @@ def steepest(act: Act) -> float:
     if act.spec is not None and math.isfinite(known := act.spec.at(**dict(act.params)).lipschitz):
         return known
     slopes = jax.jit(lambda x: jax.jvp(act, (x,), (jnp.ones_like(x),))[1])(jnp.linspace(-20.0, 20.0, 8001))
-    return float(np.nanmax(np.abs(np.asarray(slopes, np.float64))))
+    found = np.abs(np.asarray(slopes, np.float64))
+    return float(np.max(found, where=np.isfinite(found), initial=0.0))
 
 
 def active(site: Activation, pre: jax.Array, threshold: float) -> jax.Array:

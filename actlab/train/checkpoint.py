@@ -14,12 +14,14 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from actlab.errors import InputError
 from actlab.files import write_atomic
 
 log = logging.getLogger(__name__)
@@ -87,19 +89,37 @@ class Checkpoints:
         """Return the newest undamaged state, shaped as ``like`` (arrays or abstract), or None if there is none.
 
         A damaged one is told in one line and passed over; everything newer than what is returned, and what
-        a kill left unfinished, is removed.
+        a kill left unfinished, is removed. Without any whole one, the damaged are moved aside, not removed.
+
+        Raises:
+            InputError: the checkpoint is of another model.
+
         """
-        for step in reversed(self.steps()):
+        steps = self.steps()
+        for place, step in reversed(list(enumerate(steps))):
             if problem := self._damage(step):
-                log.warning("checkpoint %d is damaged (%s): falling back to the one before", step, problem)
+                instead = f"falling back to checkpoint {steps[place - 1]}" if place else "starting over"
+                log.warning("checkpoint %d is damaged (%s): %s", step, problem, instead)
                 continue
             self._clean(newest=step)
             import orbax.checkpoint as ocp
 
             wanted = {n: jax.ShapeDtypeStruct(a.shape, a.dtype) for n, a in _named(like).items()}
             with ocp.StandardCheckpointer() as checkpointer:
-                arrays = checkpointer.restore(self.folder / str(step), wanted)
-            return jax.tree.unflatten(jax.tree.structure(like), [arrays[name] for name in _named(like)])
+                try:
+                    arrays = checkpointer.restore(self.folder / str(step), wanted)
+                except ValueError as e:  # its files are whole, so the names differ
+                    raise InputError(f"checkpoint {step} is of another model: {_reason(e)}") from e
+            for name, a in wanted.items():  # orbax gives back what was saved, whatever was asked for
+                if (arrays[name].shape, arrays[name].dtype) != (a.shape, a.dtype):
+                    got = (
+                        f"{arrays[name].dtype}{list(arrays[name].shape)}, the model {a.dtype}{list(a.shape)}"
+                    )
+                    raise InputError(f"checkpoint {step} is of another model: {name} has {got}")
+            return jax.tree.unflatten(jax.tree.structure(like), [arrays[name] for name in wanted])
+        if steps:
+            aside = self.folder.with_name(f"{self.folder.name}-damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+            self.folder.rename(aside)
         self._clean(newest=-1)
         return None
 
@@ -107,7 +127,7 @@ class Checkpoints:
         try:
             manifest = json.loads((self.folder / f"{step}.json").read_text())
             expected = manifest["files"]
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             return "its list of checksums cannot be read"
         found = {str(p.relative_to(self.folder)) for p in _files(self.folder / str(step))}
         if missing := sorted(expected.keys() - found):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import io
 import json
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,18 +20,8 @@ import polars as pl
 
 from actlab.errors import InputError
 from actlab.files import write_atomic
+from actlab.records import HISTOGRAMS, METRICS, read_part
 
-METRICS = {"step": pl.Int64, "site": pl.String, "quantity": pl.String, "value": pl.Float64}
-HISTOGRAMS = {
-    "step": pl.Int64,
-    "site": pl.String,
-    "tensor": pl.String,
-    "low": pl.Float64,
-    "high": pl.Float64,
-    "counts": pl.List(pl.Int64),
-    "nonfinite": pl.Int64,
-}
-STATES = ("running", "finished", "diverged", "interrupted")
 Row = tuple[int, str, str, float]
 
 
@@ -90,7 +81,7 @@ class RunFolder:
     def metrics(self) -> pl.DataFrame:
         """Return all rows so far, in order."""
         parts = sorted((self.path / "metrics").glob("part-*.parquet"))
-        return pl.concat([pl.read_parquet(p) for p in parts]) if parts else pl.DataFrame(schema=METRICS)
+        return pl.concat([read_part(p, METRICS) for p in parts]) if parts else pl.DataFrame(schema=METRICS)
 
     def read(self) -> dict[str, Any]:
         """Return ``run.json``.
@@ -108,7 +99,13 @@ class RunFolder:
             raise InputError(f"{path} is damaged: {e}") from None
 
     def write(self, **entries: Any) -> None:
-        """Update entries of ``run.json``."""
+        """Update entries of ``run.json``; numbers that are not finite, which JSON does not know, become null."""
         path = self.path / "run.json"
         before = self.read() if path.exists() else {}
-        write_atomic(path, json.dumps(before | entries, indent=2) + "\n")
+        write_atomic(path, json.dumps(_finite(before | entries), indent=2, allow_nan=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

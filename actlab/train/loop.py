@@ -6,9 +6,10 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -61,6 +62,11 @@ class Run:
             )
         _multiple("eval_every", self.eval_every, "stats.every", s.stats.every)
         _multiple("checkpoint_every", self.checkpoint_every, "eval_every", self.eval_every)
+
+    @cached_property
+    def program(self) -> Program:
+        """The run's compiled functions, built once."""
+        return Program(self.setup)
 
     def pieces(self, step: int) -> Iterator[tuple[int, int]]:
         """Yield (length, every) of the chunks from ``step`` to the next evaluation or the end.
@@ -127,13 +133,23 @@ def train(
     ends with the same parameters, bit for bit, and the same rows as one never interrupted.
 
     Raises:
-        InputError: the model, activation and data do not fit together, or the folder is in use.
+        InputError: a checkpoint of another model.
         OSError: the folder cannot be written.
 
     """
-    clock = _Clock()
-    setup = run.setup
-    program = Program(setup)
+    with _signals() as caught:
+        try:
+            return _train(run, folder, resume, tell, caught)
+        except BaseException:
+            with suppress(OSError, InputError):  # the disk may be why
+                folder.write(state="interrupted")
+            raise
+
+
+def _train(
+    run: Run, folder: RunFolder, resume: bool, tell: Callable[[Progress], None], caught: list[int]
+) -> Outcome:
+    clock, setup, program = _Clock(), run.setup, run.program
     data = jax.device_put((setup.data.x_train, setup.data.y_train, setup.data.x_test, setup.data.y_test))
     x, y, x_test, y_test = data
     seed = jnp.uint32(setup.seed)
@@ -144,6 +160,7 @@ def train(
     state = program.init(seed) if state is None else jax.device_put(state)
     step = int(state.step)
     folder.drop_after(step if step else -1)
+    scores = _last_scores(folder.metrics().iter_rows())
     folder.write(
         state="running",
         step=step,
@@ -153,63 +170,74 @@ def train(
         layers=program.layers,
         divergence=None,
     )
-    scores: dict[str, float] = {}
 
     def look(rows: list[Row], at: int) -> None:
         """Evaluate, then write everything since the last evaluation."""
         test, histograms = jax.device_get(program.evaluate(state, x_test, y_test))
         rows += [(at, "test", q, float(v)) for q, v in test.items()]
         folder.write_rows(at, rows, _histogram_rows(at, histograms))
-        scores.update({f"test {q}": float(v) for q, v in test.items()})
+        scores.update(_last_scores(rows))
 
-    def times() -> dict[str, float]:
-        return {
-            "wall_time_s": round(before + time.perf_counter() - clock.start, 3),
-            "compile_time_s": round(clock.compiling, 3),
-            "steps_per_second": round(clock.rate(), 1),
-        }
+    def note(**entries: Any) -> None:
+        """Write the run's state and times."""
+        times = {"wall_time_s": round(before + time.perf_counter() - clock.start, 3)}
+        if clock.steps:
+            times |= {"compile_time_s": round(clock.compiling, 3), "steps_per_second": round(clock.rate(), 1)}
+        folder.write(**entries, **times)
 
-    with _signals() as caught:
-        if step == 0:
-            look([], 0)
-        found = None
-        compiled: set[tuple[int, int]] = set()
-        while step < setup.steps and found is None and not caught:
-            rows: list[Row] = []
-            for length, every in run.pieces(step):
-                began = time.perf_counter()
-                state, records = program.chunk(state, x, y, seed, length=length, every=every)
-                records = jax.device_get(records)
-                took = time.perf_counter() - began
-                if (length, every) in compiled:
-                    clock.stepping, clock.steps = clock.stepping + took, clock.steps + length
-                else:
-                    compiled.add((length, every))
-                    clock.compiling += took
-                bad = int(state.diverged)
-                rows += metric_rows(step, every, records, stop=setup.steps if bad < 0 else bad)
-                step += length
-                if bad >= 0:
-                    found = divergence.find(program, state, x, y, seed)
-                    step = found["step"]
-                    rows += [(step, s, q, float(v)) for (s, q), v in found.pop("rows").items()]
-                    break
-            scores.update({f"train {quantity}": v for _, site, quantity, v in rows if site == "train"})
-            look(rows, step)
-            tell(Progress(step, setup.steps, dict(scores), clock.rate(), clock.compiling))
-            checkpoints.finish()
-            if found or caught or step == setup.steps or step % run.checkpoint_every == 0:
-                checkpoints.save(step, state)
-            folder.write(step=step, **times())
-        checkpoints.close()
+    if step == 0:
+        look([], 0)
+    found = None
+    compiled: set[tuple[int, int]] = set()
+    while step < setup.steps and found is None and not caught:
+        rows: list[Row] = []
+        for length, every in run.pieces(step):
+            began = time.perf_counter()
+            state, records = program.chunk(state, x, y, seed, length=length, every=every)
+            records = jax.device_get(records)
+            took = time.perf_counter() - began
+            if (length, every) in compiled:
+                clock.stepping, clock.steps = clock.stepping + took, clock.steps + length
+            else:
+                compiled.add((length, every))
+                clock.compiling += took
+            bad = int(state.diverged)
+            rows += metric_rows(step, every, records, stop=setup.steps if bad < 0 else bad)
+            step += length
+            if bad >= 0:
+                found = divergence.find(program, state, x, y, seed)
+                step = found["step"]
+                rows += [(step, s, q, float(v)) for (s, q), v in found.pop("rows").items()]
+                break
+        look(rows, step)
+        if found is None and step == setup.steps and not math.isfinite(scores["test loss"]):
+            text = f"diverged after step {step}: training ended finite, its test loss is not"
+            found = {"step": step, "site": "test", "value": "loss", "message": text}
+        tell(Progress(step, setup.steps, dict(scores), clock.rate(), clock.compiling))
+        checkpoints.finish()
+        # A diverged state is saved only once run.json says so: till then a kill resumes before the divergence.
+        if not found and (caught or step == setup.steps or step % run.checkpoint_every == 0):
+            checkpoints.save(step, state)
+        if not found:
+            note(step=step)
+    checkpoints.close()
 
     outcome = Outcome("finished", step, scores)
     if found is not None:
         outcome = replace(outcome, state="diverged", divergence=found)
     elif step < setup.steps:
         outcome = replace(outcome, state="interrupted", signal=caught[0])
-    folder.write(state=outcome.state, step=step, scores=scores, divergence=found, **times())
+    note(state=outcome.state, step=step, scores=scores, divergence=found)
+    if found is not None:
+        checkpoints.save(step, state)
+        checkpoints.close()
     return outcome
+
+
+def _last_scores(rows: Iterable[Row]) -> dict[str, float]:
+    """Return the last loss and accuracy of either split."""
+    wanted = ("loss", "accuracy")
+    return {f"{site} {q}": v for _, site, q, v in rows if site in ("train", "test") and q in wanted}
 
 
 def metric_rows(start: int, every: int, records: dict[tuple[str, str], np.ndarray], stop: int) -> list[Row]:

@@ -11,8 +11,10 @@ import jax
 import optax
 
 from actlab.errors import InputError, suggest
+from actlab.values import Bound
 
 SCHEDULES = ("constant", "cosine")
+FLOAT32_MAX = 3.4e38
 
 
 @dataclass(frozen=True)
@@ -20,10 +22,10 @@ class Optimizer:
     """An optax rule with its learning-rate schedule, warm-up, clipping and weight decay.
 
     Args:
-        rule: scales gradients into a step, before the learning rate: ``optax.scale_by_adam()`` and the like.
+        rule: makes the optax transformation of gradients into a step, before the learning rate.
         learning_rate: its peak.
-        schedule: ``constant``, or ``cosine`` down to 0 at the last step.
-        warmup_steps: linear rise from 0 over the first steps.
+        schedule: ``constant``, or ``cosine``: half a period, which would reach 0 one step after the last.
+        warmup_steps: steps of linear rise, learning_rate / warmup_steps in the first.
         weight_decay: coefficient, applied to kernels only (not to biases, norms, activation parameters).
         decoupled: decay beside the rule's step (adamw) instead of through the gradient (L2).
         clip_norm: gradients are scaled down to this global norm; None does not clip.
@@ -33,7 +35,7 @@ class Optimizer:
 
     """
 
-    rule: optax.GradientTransformation
+    rule: Bound
     learning_rate: float
     schedule: str = "constant"
     warmup_steps: int = 0
@@ -60,14 +62,16 @@ class Optimizer:
         )
         if not self.warmup_steps:
             return after
-        rise = optax.linear_schedule(0.0, self.learning_rate, self.warmup_steps)
+        first = self.learning_rate / self.warmup_steps
+        rise = optax.linear_schedule(first, self.learning_rate, max(self.warmup_steps - 1, 1))
         return optax.join_schedules([rise, after], [self.warmup_steps])
 
     def transformation(self, steps: int) -> optax.GradientTransformation:
         """Return the optax chain for a run of ``steps``."""
         chain = [] if self.clip_norm is None else [optax.clip_by_global_norm(self.clip_norm)]
         decay = [optax.add_decayed_weights(self.weight_decay, mask=_kernels)] if self.weight_decay else []
-        chain += [self.rule, *decay] if self.decoupled else [*decay, self.rule]
+        rule = self.rule()
+        chain += [rule, *decay] if self.decoupled else [*decay, rule]
         return optax.chain(*chain, optax.scale_by_learning_rate(self.rate(steps)))
 
 
@@ -83,7 +87,7 @@ def sgd(
 ) -> Optimizer:
     """Stochastic gradient descent, with momentum (Polyak 1964; Nesterov 1983) and L2 weight decay."""
     _share(momentum=momentum)
-    rule = optax.trace(momentum, nesterov) if momentum else optax.identity()
+    rule = Bound.of(optax.trace, decay=momentum, nesterov=nesterov) if momentum else Bound.of(optax.identity)
     return Optimizer(
         rule, learning_rate, schedule, warmup_steps, weight_decay, decoupled=False, clip_norm=clip_norm
     )
@@ -103,7 +107,7 @@ def adam(
     """Adam (Kingma & Ba 2014, arXiv:1412.6980); weight decay enters the gradient (L2), as in PyTorch's Adam."""
     _share(b1=b1, b2=b2)
     _positive(eps=eps)
-    rule = optax.scale_by_adam(b1, b2, eps)
+    rule = Bound.of(optax.scale_by_adam, b1=b1, b2=b2, eps=eps)
     return Optimizer(
         rule, learning_rate, schedule, warmup_steps, weight_decay, decoupled=False, clip_norm=clip_norm
     )
@@ -123,7 +127,7 @@ def adamw(
     """Adam with decoupled weight decay (Loshchilov & Hutter 2017, arXiv:1711.05101)."""
     _share(b1=b1, b2=b2)
     _positive(eps=eps)
-    rule = optax.scale_by_adam(b1, b2, eps)
+    rule = Bound.of(optax.scale_by_adam, b1=b1, b2=b2, eps=eps)
     return Optimizer(
         rule, learning_rate, schedule, warmup_steps, weight_decay, decoupled=True, clip_norm=clip_norm
     )
@@ -140,8 +144,8 @@ def _kernels(params: Any) -> Any:
 
 def _positive(**values: float) -> None:
     for name, value in values.items():
-        if not (value > 0 and math.isfinite(value)):
-            raise InputError(f"{name}={value}: must be a number > 0")
+        if not 0 < value < FLOAT32_MAX:
+            raise InputError(f"{name}={value}: must be a number > 0, finite in float32")
 
 
 def _not_negative(**values: float) -> None:

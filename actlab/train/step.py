@@ -15,10 +15,12 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
+from jax.extend.core import Literal
 
 from actlab.activations import Act
 from actlab.data import Dataset, batch_indices
 from actlab.data.batches import Order
+from actlab.errors import InputError
 from actlab.nn import sites
 from actlab.stats import StatsConfig, probe_names, watch
 from actlab.stats.basic import (
@@ -41,7 +43,7 @@ class TrainState(NamedTuple):
     """All that a run carries from step to step.
 
     ``params`` and ``rest`` (running averages) are nested dicts of arrays by module path; ``step`` counts
-    updates done; ``diverged`` is -1, or the step whose loss or gradient was not finite, after which the
+    updates done; ``diverged`` is -1, or the step whose loss or update was not finite, after which the
     state no longer changes.
     """
 
@@ -93,12 +95,15 @@ class Program:
         self.setup = setup
         abstract = nnx.eval_shape(lambda: setup.build(nnx.Rngs(0)))
         self.graphdef, params, rest = nnx.split(abstract, nnx.Param, ...)
-        self.layers = list(dict.fromkeys(layer for layer, _ in layer_leaves(nnx.to_pure_dict(params))))
         self.parameters = sum(leaf.size for _, leaf in layer_leaves(nnx.to_pure_dict(params)))
         self.rate = setup.optimizer.rate(setup.steps)
         self.tx = setup.optimizer.transformation(setup.steps)
         x = jax.ShapeDtypeStruct((setup.batch_size, *setup.data.in_shape), jnp.float32)
-        self.probes = probe_names(lambda p, r, x: nnx.merge(self.graphdef, p, r)(x))(params, rest, x)
+        y = jax.ShapeDtypeStruct((setup.batch_size,), jnp.int32)
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        inputs = nnx.to_pure_dict(params), nnx.to_pure_dict(rest), x, y, key
+        self.probes = probe_names(self._loss)(*inputs)
+        self.layers = _forward_order(self._loss, *inputs)
         self.sites = [name.removesuffix(".pre") for name in self.probes if name.endswith(".pre")]
         self.threshold = SATURATION * steepest(setup.act) if setup.act.elementwise else None
         # The seed, not a key, crosses into compiled code: one program serves every seed.
@@ -113,6 +118,20 @@ class Program:
         _, params, rest = nnx.split(model, nnx.Param, ...)
         params, rest = nnx.to_pure_dict(params), nnx.to_pure_dict(rest)
         return TrainState(params, rest, self.tx.init(params), jnp.int32(0), jnp.int32(-1))
+
+    def check(self) -> None:
+        """Trace a whole training step abstractly; raise what a model that does not fit raises."""
+        state = jax.eval_shape(self.init, jax.ShapeDtypeStruct((), jnp.uint32))
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        x = jax.ShapeDtypeStruct((self.setup.batch_size, *self.setup.data.in_shape), jnp.float32)
+        y = jax.ShapeDtypeStruct((self.setup.batch_size,), jnp.int32)
+        jax.eval_shape(self._gradient, state, x, y, key)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(state.rest):
+            if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+                name = jax.tree_util.keystr(path, simple=True, separator=".")
+                raise InputError(
+                    f"{name} is a random key kept in the model; take the key from __call__ instead"
+                )
 
     # -- one step ------------------------------------------------------------------------------------------
 
@@ -143,10 +162,6 @@ class Program:
         loss, (accuracy, rest), seen, grads = self._gradient(state, x[index_B], y[index_B], key)
         with jax.numpy_dtype_promotion("standard"):  # optax counts steps in int32 and mixes them with floats
             updates, opt_state = self.tx.update(grads, state.opt_state, state.params)
-        finite = jnp.isfinite(loss) & (state.diverged < 0)
-        for g in jax.tree.leaves(grads):
-            finite &= jnp.isfinite(g).all()
-
         where = self._active(state, seen)
         ever = {name: window["ever"][name] | any_unit(a) for name, a in where.items()}
         sums = {
@@ -161,6 +176,11 @@ class Program:
         new = TrainState(
             optax.apply_updates(state.params, updates), rest, opt_state, state.step + 1, state.diverged
         )
+        # A gradient that is not finite leaves no finite parameters behind, so the two checks cover all.
+        finite = jnp.isfinite(loss) & (state.diverged < 0)
+        for leaf in jax.tree.leaves((new.params, new.rest)):
+            if jnp.issubdtype(leaf.dtype, jnp.inexact):
+                finite &= jnp.isfinite(leaf).all()
         state = jax.tree.map(lambda n, o: jnp.where(finite, n, o), new, state)
         state = state._replace(diverged=jnp.where(finite | (state.diverged >= 0), state.diverged, state.step))
         return (state, {"ever": ever, "sums": sums, "record": record}), None
@@ -276,11 +296,21 @@ class Program:
         grads = jax.grad(lambda p: run(p, state.rest, x[index_B], y[index_B], key)[0][0])(state.params)
         return {
             "loss": loss,
-            "parameters": [jnp.isfinite(p).all() for _, p in layer_leaves(state.params)],
             "values": [jnp.isfinite(v).all() for v in seen.values()],
             "gradients": [jnp.isfinite(g).all() for _, g in layer_leaves(grads)],
             "rows": self._site_rows(state, seen, self._active(state, seen), {}),
         }
+
+
+def _forward_order(fn: Callable[..., Any], params: dict[str, Any], *inputs: Any) -> list[str]:
+    """Return the layers in the order in which ``fn(params, ...)`` first uses their parameters."""
+    jaxpr = jax.make_jaxpr(fn)(params, *inputs).jaxpr
+    layers = [layer for layer, _ in layer_leaves(params)]
+    of = dict(zip(jaxpr.invars[: len(layers)], layers, strict=True))
+    used = (
+        of[atom] for eqn in jaxpr.eqns for atom in eqn.invars if not isinstance(atom, Literal) and atom in of
+    )
+    return list(dict.fromkeys([*used, *layers]))
 
 
 def _run_once() -> dict[str, Any] | None:

@@ -4,12 +4,29 @@ import pytest
 
 from .conftest import SMALL
 
+BARE = "~model.depth ~model.width ~model.norm ~model.residual ~model.dropout ~model.init"
 USERS_MODULE = """
 import jax.numpy as jnp, numpy as np
 def fine(x, *, steepness=1.0): return jnp.tanh(steepness * x)
 def shrinks(x): return x[..., :1]
 def not_jax(x): return np.maximum(x, 0)
 def flat(x): return jnp.round(x)
+from flax import nnx
+from actlab.data import Dataset
+def no_data(): raise RuntimeError("the disk is gone")
+def arrays(n): return np.zeros((n, 2), np.float32), np.full(n, 3, np.int32)
+def empty(): return Dataset("empty", *arrays(0), *arrays(0), num_classes=4)
+def labels(): return Dataset("labels", *arrays(500), *arrays(500), num_classes=3)
+class Plain(nnx.Module):
+    def __init__(self, act, in_shape, num_classes, *, dtype, rngs):
+        self.head = nnx.Linear(in_shape[0], num_classes, rngs=rngs)
+    def __call__(self, x): return self.head(x)
+def no_train(*args, dtype, rngs): return Plain(*args, dtype=dtype, rngs=rngs)
+class Keeps(nnx.Module):
+    def __init__(self, act, in_shape, num_classes, *, dtype, rngs):
+        self.head = nnx.Linear(in_shape[0], num_classes, rngs=rngs)
+        self.dropout = nnx.Dropout(0.5, rngs=rngs)
+    def __call__(self, x, *, train=False, key=None): return self.dropout(self.head(x), deterministic=not train)
 """
 
 
@@ -51,6 +68,25 @@ def flat(x): return jnp.round(x)
         ("train model=convnet model.depth=9 model.padding=0", "leaves no positions"),
         ("train --config-dir nowhere", "--config-dir nowhere: there is no such folder"),
         ("train --foo", "unknown flag --foo"),
+        ("train --foo=1", "unknown flag --foo=1"),
+        ("train -m --foo", "unknown flag --foo"),
+        ("train --config-dir", "expected one argument"),
+        ("train ~steps", "steps is missing: it must be set"),
+        ("train ~optimizer", "optimizer=None: must be a group of keys"),
+        ("train steps=${nope}", "Interpolation key 'nope' not found"),
+        ("train model.depth=${oc.env:NOPE_NOPE}", "NOPE_NOPE"),
+        ("train =3", "=3: Config group override must be a string"),
+        ("train data._target_=builtins.dict", "data._target_: <class 'dict'> cannot be called with a config"),
+        ("train data._target_=users.no_data", "data: RuntimeError: the disk is gone"),
+        ("train data._target_=users.empty", "empty: 0 train samples"),
+        ("train data._target_=users.labels", "labels: train labels must be in [0, 3)"),
+        (f"train model._target_=users.no_train {BARE}", "model: TypeError: "),
+        (f"train model._target_=users.Keeps {BARE}", "is a random key kept in the model"),
+        (
+            "train optimizer=sgd optimizer.learning_rate=1e39",
+            "learning_rate=1e+39: must be a number > 0, finite",
+        ),
+        ("train resume=. --config-dir x", "is not a run folder"),
         ("train --cfg job -m seed=1,2", "Only one of --run, --multirun, --cfg"),
         ("train activation.name=users:nope", "has no 'nope'"),
         ("train activation.name=user:fine", "cannot import user"),

@@ -122,6 +122,36 @@ def _dropout_batchnorm(act, *args, **kwargs):
     return MLP(act, *args, depth=2, width=8, norm="batch", dropout=0.2, **kwargs)
 
 
+def test_killed_after_the_last_checkpoint_and_resumed(small_run, tmp_path, monkeypatch):
+    whole, _ = go(small_run(), tmp_path / "whole")
+    write = RunFolder.write
+
+    def killed(self, **entries):
+        if entries.get("state") == "finished":
+            raise KeyboardInterrupt
+        write(self, **entries)
+
+    monkeypatch.setattr(RunFolder, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        go(small_run(), tmp_path / "killed")
+    monkeypatch.undo()
+    again, folder = go(small_run(), tmp_path / "killed", resume=True)
+    assert again == whole
+    assert folder.read()["scores"] == whole.scores
+    assert folder.read()["steps_per_second"] > 0
+
+
+def test_a_checkpoint_of_another_model_is_refused(small_run, tmp_path):
+    from actlab.models import MLP
+
+    def wider(act, *args, **kwargs):
+        return MLP(act, *args, depth=2, width=9, **kwargs)
+
+    go(small_run(), tmp_path / "run")
+    with pytest.raises(InputError, match="checkpoint 80 is of another model: .* has float32"):
+        go(small_run(model=wider), tmp_path / "run", resume=True)
+
+
 def test_rows_do_not_depend_on_the_evaluations_cadence(small_run, tmp_path):
     _, a = go(small_run(), tmp_path / "a")
     _, b = go(small_run(eval_every=40), tmp_path / "b")
@@ -205,6 +235,33 @@ class TestDivergence:
         outcome, folder = self.diverge(small_run, tmp_path, act="identity", optimizer=sgd(learning_rate=1e38))
         assert outcome.divergence["step"] <= 3
         assert folder.metrics().filter(site="test", step=0)["value"].is_finite().all()
+
+    def test_a_last_update_that_leaves_no_finite_test_loss(self, small_run, tmp_path):
+        kwargs = {"optimizer": sgd(learning_rate=3e38), "act": "identity", "steps": 1}
+        outcome, _ = go(small_run(**kwargs), tmp_path / "run")
+        assert outcome.state == "diverged"
+        assert "test loss" in outcome.divergence["message"] or "overflowed" in outcome.divergence["message"]
+        assert "NaN" not in (tmp_path / "run" / "run.json").read_text()
+
+    def test_killed_before_it_is_told_and_resumed(self, small_run, tmp_path, monkeypatch):
+        """A kill between the last rows and run.json: resume diverges again, with the same rows."""
+        act = make(lambda x: jnp.where(x > 4, jnp.nan, jnp.maximum(x, 0)))
+        run = {"optimizer": sgd(learning_rate=0.2), "act": act, "checkpoint_every": 20}
+        whole, whole_folder = go(small_run(**run), tmp_path / "whole")
+        write = RunFolder.write
+
+        def killed(self, **entries):
+            if entries.get("state") == "diverged":
+                raise KeyboardInterrupt
+            write(self, **entries)
+
+        monkeypatch.setattr(RunFolder, "write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            go(small_run(**run), tmp_path / "killed")
+        monkeypatch.undo()
+        again, folder = go(small_run(**run), tmp_path / "killed", resume=True)
+        assert again.divergence == whole.divergence
+        assert folder.metrics().equals(whole_folder.metrics())
 
     def test_at_the_very_first_step(self, small_run, tmp_path):
         outcome, _ = self.diverge(small_run, tmp_path, act=make(lambda x: jnp.where(x > 0, jnp.nan, x)))
