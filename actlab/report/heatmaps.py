@@ -32,14 +32,14 @@ VARIANCES = ("pre.variance", "post.variance")
 
 HEATMAPS = (
     Heatmap(
-        "Variance going in (pre)",
+        "Pre-activation variance",
         "pre.variance",
         "A healthy network keeps one colour from top to bottom; a ramp down the rows means that the signal "
         "grows or dies with depth.",
         alike=VARIANCES,
     ),
     Heatmap(
-        "Variance coming out (post)",
+        "Post-activation variance",
         "post.variance",
         "On the same colours as what goes in: where a row is darker here, the activation removed variance.",
         alike=VARIANCES,

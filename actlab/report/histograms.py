@@ -130,9 +130,7 @@ def _under_curve(drawn: bool) -> dict:
         alt.Chart(alt.NamedData("pre"))
         .mark_area(**area)
         .encode(
-            x=alt.X(
-                "at:Q", scale=x, axis=alt.Axis(title="input (pre)", tickCount=5, format=FORMAT, grid=False)
-            ),
+            x=alt.X("at:Q", scale=x, axis=alt.Axis(title="pre", tickCount=5, format=FORMAT, grid=False)),
             y=alt.Y("height:Q", stack=None, scale=height, axis=None),
             color=colour,
         )
@@ -145,7 +143,7 @@ def _under_curve(drawn: bool) -> dict:
         y=alt.Y("df:Q", scale=alt.Scale(domain=alt.ExprRef("slope"), nice=False), axis=right)
     )
     beside = alt.Axis(title=None, format=FORMAT, labels=not drawn, ticks=False, tickCount=5, grid=True)
-    bare = alt.Axis(title="output (post)", labels=False, ticks=False, grid=False)
+    bare = alt.Axis(title="post", labels=False, ticks=False, grid=False)
     out = alt.Chart(alt.NamedData("post")).encode(
         y=alt.Y("at:Q", scale=y, axis=beside),
         x=alt.X("height:Q", stack=None, scale=height, axis=bare),

@@ -11,8 +11,8 @@ from actlab.report.verdict import VERDICTS
 from actlab.report.view import View
 
 COLUMNS = (
-    ("pre.variance", "Variance in", numbers.number),
-    ("post.variance", "Variance out", numbers.number),
+    ("pre.variance", "Pre variance", numbers.number),
+    ("post.variance", "Post variance", numbers.number),
     ("dead_share", "Dead units", numbers.percent),
     ("saturated_share", "Saturated", numbers.percent),
     ("gradient_norm", "Gradient norm", numbers.number),

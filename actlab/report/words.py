@@ -98,10 +98,10 @@ def divergence(run: Run) -> tuple[str, str]:
     step, site = found.get("step"), found.get("site")
     when = f"Diverged at step {step:,}" if isinstance(step, int) else "Diverged"
     what = {
-        "pre": "the input of {site}",
-        "post": "the output of {site}",
+        "pre": "the pre-activation of {site}",
+        "post": "the post-activation of {site}",
         "gradient": "the gradient of {site}",
-        "parameter": "the parameters of {site}",
+        "update": "the update of {site}",
         "loss": "the loss",
     }.get(str(found.get("value")), "{site}")
     if "{site}" in what and not site:

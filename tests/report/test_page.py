@@ -74,7 +74,7 @@ def test_saturation_is_told_in_words(page):
 
 def test_divergence_is_told_first(page):
     text = page("diverged")
-    assert "Diverged at step 4,000: the input of blocks.2.act stopped being finite first." in text
+    assert "Diverged at step 4,000: the pre-activation of blocks.2.act stopped being finite first." in text
     assert text.index('role="alert"') < text.index("Site by site")
     assert '<span class="verdict bad">not finite, here first</span>' in text
 

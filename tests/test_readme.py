@@ -1,0 +1,46 @@
+"""What README shows is what there is."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import actlab
+from actlab.cli import composing
+from actlab.cli.build import build
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+COMMANDS = [line.split("  ")[0].strip() for line in README.splitlines() if line.startswith("actlab train ")]
+
+
+def test_the_two_commands_are_what_ci_looks_for():
+    for command in ("pip install . && actlab train", "pip install '.[test]' && pytest"):
+        assert re.search(rf"^{re.escape(command)} ", README, re.MULTILINE)
+
+
+def test_the_example_runs_and_says_what_its_comments_say():
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    names = {}
+    exec(example, names)  # our own README
+    assert [f"{v:.2g}" for v in names["actlab"].gelu(names["jnp"].array([-13.0, 1.0])).tolist()] == [
+        "-8e-38",
+        "0.84",
+    ]
+    assert float(names["jax"].nn.gelu(-13.0)) == 0.0
+    assert repr(actlab.relu.spec.kinks) in example
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_build(command, tmp_path, monkeypatch):
+    words = [w for w in shlex.split(command)[2:] if w != "-m"]
+    if any("resume=" in w or "my_package" in w for w in words):
+        pytest.skip("needs a run, or the user's own module: tests/cli/test_train.py has both")
+    words = [w.split(",")[0] if w.startswith(("seed", "activation=relu,")) else w for w in words]
+    build(composing.compose(composing.open_activation(words)))
+
+
+def test_the_pictures_and_links_exist():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
