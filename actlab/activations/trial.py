@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import jax
@@ -71,6 +72,24 @@ def check(act: Act) -> None:
         raise InputError(
             f"{act.name}: jax.jvp and jax.grad disagree, its custom derivative rule must be wrong"
         )
+
+
+@cache
+def is_elementwise(act: Act) -> bool:
+    """Tell whether changing one input of ``act`` changes no other output, tried on 48 inputs.
+
+    >>> from actlab import make
+    >>> is_elementwise(make(jax.nn.relu)), is_elementwise(make(jax.nn.softmax))
+    (True, False)
+    """
+    x = np.linspace(-3.0, 3.0, math.prod(_SHAPE), dtype=np.float32).reshape(_SHAPE)
+    changed = x.copy()
+    changed[0, 0] += 1.5
+    f = jax.jit(act)
+    with jax.ensure_compile_time_eval():  # whoever asks may be tracing
+        before, after = np.array(f(x)), np.array(f(changed))
+    before[0, 0] = after[0, 0] = 0.0
+    return np.array_equal(before, after, equal_nan=True)
 
 
 def _attempt(act: Act, what: str, call: Callable[[], Any]) -> Any:

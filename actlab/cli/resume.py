@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from actlab.errors import InputError
+
+log = logging.getLogger(__name__)
 
 
 def resume(path: Path, overrides: list[str]) -> int:
@@ -30,7 +34,24 @@ def resume(path: Path, overrides: list[str]) -> int:
         raise InputError(f"resume={path}: its .hydra/config.yaml has changed since the run was started")
     if info.get("state") in ("finished", "diverged"):
         raise InputError(f"{path} has {info['state']} at step {info.get('step')}: there is nothing to resume")
+    _tell_differences(path, info)
     return execute(build_run(cfg), path, argv, resume=True)
+
+
+def _tell_differences(path: Path, info: dict[str, Any]) -> None:
+    """Warn where the run goes on under other versions or on another device: its last bits may differ."""
+    from actlab.cli.runtime import facts, warnings_told
+
+    now = facts(path)
+    before = {**(info.get("versions") or {}), "device": info.get("device")}
+    other = [
+        f"{name} {before[name]}, now {value}"
+        for name, value in {**now["versions"], "device": now["device"]}.items()
+        if before.get(name) not in (None, value)
+    ]
+    if other:
+        with warnings_told():
+            log.warning("resume=%s was started with %s: the last bits may differ", path, "; ".join(other))
 
 
 def _read(path: Path) -> tuple[DictConfig, DictConfig, list[str]]:

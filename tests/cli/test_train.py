@@ -1,8 +1,10 @@
 """The command line from end to end, on small runs."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import polars as pl
 import pytest
@@ -135,6 +137,22 @@ def test_resume_refuses_another_config_and_a_finished_run(actlab, here):
     code, _, err = actlab("train", "resume=run", "model.depth=2", "activation=relu")
     assert code == 2
     assert "run has finished at step 20: there is nothing to resume" in err
+
+
+def test_resume_tells_of_another_version(process, here):
+    p = process("train", "steps=100000", *SMALL, "hydra.run.dir=run")
+    while not (here / "run" / "checkpoints").exists() and p.poll() is None:
+        time.sleep(0.01)
+    p.send_signal(signal.SIGTERM)
+    assert p.wait(timeout=60) == 143
+    facts = info(here / "run")
+    facts["versions"]["jax"] = "0.9.0"
+    (here / "run" / "run.json").write_text(json.dumps(facts))
+    p = process("train", "resume=run")
+    for line in p.stderr:
+        assert "was started with jax 0.9.0, now " in line
+        break
+    p.send_signal(signal.SIGTERM)
 
 
 def test_report_again(actlab, here):
