@@ -28,7 +28,10 @@ def test_the_example_runs_and_says_what_its_comments_say():
         "-8e-38",
         "0.84",
     ]
-    assert float(names["jax"].nn.gelu(-13.0)) == 0.0
+    jax, jnp = names["jax"], names["jnp"]
+    assert float(jax.nn.gelu(-13.0)) == 0.0
+    assert float(jax.grad(jax.grad(actlab.silu))(-jnp.inf)) == 0.0
+    assert jnp.isnan(jax.grad(jax.grad(jax.nn.silu))(-jnp.inf))
     assert repr(actlab.relu.spec.kinks) in example
 
 

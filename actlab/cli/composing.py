@@ -105,7 +105,9 @@ def check_flags(argv: list[str]) -> None:
     """Raise InputError for a flag that Hydra does not have."""
     for argument in argv:
         if argument.startswith("-") and argument.split("=")[0] not in KNOWN_FLAGS:
-            raise InputError(f"unknown flag {argument}: actlab train --help lists them")
+            raise InputError(
+                f"unknown flag {argument}: keys are written key=value, like steps=100; see --help"
+            )
 
 
 def _flags(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:

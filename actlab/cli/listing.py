@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from actlab.cli import configs
 from actlab.errors import InputError, suggest
@@ -24,12 +25,14 @@ def main(argv: list[str]) -> int:
     families = sorted({s.family for s in specs.values()})
     if arguments.family is not None and arguments.family not in families:
         raise InputError(f"unknown family {arguments.family!r}{suggest(arguments.family, families)}")
-    table = Table("activation", "family", "formula", "parameters", "also called", title_justify="left")
+    table = Table()
+    for heading in ("activation", "family", "formula", "parameters", "also called"):
+        table.add_column(heading, overflow="fold")
     for name, spec in sorted(specs.items(), key=lambda item: (item[1].family, item[0])):
         if arguments.family in (None, spec.family):
             parameters = ", ".join(f"{p.name}={p.default}" for p in spec.parameters)
             table.add_row(name, spec.family, spec.formula, parameters, ", ".join(spec.aliases))
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     console.print(table)
     if arguments.family is None:
         for group, choices in configs.groups().items():

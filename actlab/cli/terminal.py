@@ -29,7 +29,8 @@ class Display:
     """Shows one run; plain lines where the output is not a terminal."""
 
     def __init__(self, run: Run, folder: Path, console: Console | None = None):
-        self.console = console or _Console(highlight=False)
+        # Off a terminal there is no width to keep to: a log or a pipe gets the whole table.
+        self.console = console or _Console(highlight=False, width=None if sys.stdout.isatty() else 120)
         self.run = run
         self.folder = folder
         self.live = self.console.is_terminal
@@ -78,7 +79,7 @@ class Display:
         rows = site_rows(read_run(self.folder))
         if rows:
             narrow = self.live and self.console.width < 84
-            self.console.print(site_table(rows, narrow=narrow), width=None if self.live else 120)
+            self.console.print(site_table(rows, narrow=narrow))
         if outcome.state == "diverged":
             self._say(outcome.divergence["message"], style=BAD)
         if outcome.state == "interrupted":
@@ -121,8 +122,7 @@ def site_table(rows: list[dict[str, Any]], *, narrow: bool = False) -> Table:
         mean, variance = row.get(f"{tensor}.mean"), row.get(f"{tensor}.variance")
         if mean is None or variance is None:
             return number(None)
-        finite = math.isfinite(mean) and math.isfinite(variance)
-        return f"{mean:.2g} ± {math.sqrt(variance):.2g}" if finite else "not finite"
+        return "not finite" if math.isnan(mean + variance) else f"{mean:.2g} ± {math.sqrt(variance):.2g}"
 
     for row in rows:
         table.add_row(

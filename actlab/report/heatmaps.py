@@ -165,7 +165,7 @@ def _decades(values: np.ndarray) -> list[float]:
 def _spec(what: Heatmap, count: int, few: bool) -> dict:
     row = max(9.0, min(34.0, 320.0 / count))
     form = ".3~g" if what.scale == "log" else ".1%"
-    labels = "datum.value < 0.001 ? format(datum.value, '.2~e') : format(datum.value, '.2~r')"
+    labels = "datum.value < 0.001 || datum.value >= 1e6 ? format(datum.value, '.2~e') : format(datum.value, '.2~r')"
     colour = alt.Color(
         "shade:Q",
         scale=alt.Scale(type=what.scale, domain=alt.ExprRef("scale"), clamp=True, nice=False),

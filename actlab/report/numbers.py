@@ -6,6 +6,7 @@ import math
 
 NOTHING = "–"
 NOT_FINITE = "not finite"
+OVERFLOW = "beyond float32"
 
 
 def number(value: float | None) -> str:
@@ -16,8 +17,10 @@ def number(value: float | None) -> str:
     """
     if value is None:
         return NOTHING
-    if not math.isfinite(value):
+    if math.isnan(value):
         return NOT_FINITE
+    if math.isinf(value):
+        return OVERFLOW
     size = abs(value)
     if value == int(value) and size < 1e6:
         return f"{int(value):,}"

@@ -84,8 +84,9 @@ class Run:
 
 def _multiple(name: str, value: int, of: str, base: int) -> None:
     if value % base:
+        next_up = math.ceil(value / base) * base
         raise InputError(
-            f"{name}={value} must be a multiple of {of}={base}: {math.ceil(value / base) * base}, say"
+            f"{name}={value} must be a multiple of {of}={base}: {next_up}, say, or set {of}={value}"
         )
 
 
