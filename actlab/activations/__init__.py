@@ -26,15 +26,15 @@ from actlab.activations.selfgated import swish_1 as swish_1
 from actlab.activations.smooth import elu as elu
 from actlab.activations.smooth import selu as selu
 from actlab.activations.smooth import softplus as softplus
-from actlab.activations.spec import Act as Act
+from actlab.activations.act import Act as Act
 from actlab.activations.spec import Interval as Interval
 from actlab.activations.spec import Kink as Kink
 from actlab.activations.spec import Parameter as Parameter
 from actlab.activations.spec import Spec as Spec
 from actlab.activations.spec import activation as activation
-from actlab.activations.spec import make as make
-from actlab.activations.spec import names as names
-from actlab.activations.spec import registry as registry
+from actlab.activations.act import make as make
+from actlab.activations.act import names as names
+from actlab.activations.act import registry as registry
 from actlab.activations.trial import check as check
 
 # For `from actlab.activations import *`: all of the above, without the family files.

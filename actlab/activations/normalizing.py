@@ -23,7 +23,7 @@ from actlab.gradients import as_real, keep_output
     lipschitz=0.5,  # in the Euclidean norm of the axis
     limits=(0.0, 1.0),
     reference="Boltzmann 1868; Bridle 1990",
-    elementwise=False,
+    kind="axiswise",
 )
 def softmax(x: ArrayLike, *, axis: int = -1) -> Array:
     r"""Softmax: the weights of a Boltzmann distribution along an axis.

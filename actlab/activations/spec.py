@@ -1,20 +1,14 @@
-"""What is known about an activation (`Spec`), and an activation as a value (`Act`, from `make`)."""
+"""What is known about an activation: `Spec`, attached to a plain function by `activation`."""
 
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import inspect
 import math
 import numbers
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
-from jax import Array
-from jax.typing import ArrayLike
-
-from actlab.activations import custom
 from actlab.errors import InputError, suggest
 
 
@@ -49,19 +43,59 @@ POSITIVE = Interval(0.0, open_low=True)
 NONNEGATIVE = Interval(0.0)
 
 
+Value = float | int | bool | str | tuple[float, ...]
+
+
 @dataclasses.dataclass(frozen=True)
 class Parameter:
-    """A keyword parameter of an activation: a real number, or an integer where the default is one."""
+    """A keyword parameter of an activation.
+
+    Its default tells what it takes: a real number, an integer, true or false, a name, or a tuple of real
+    numbers (coefficients), whose length is free from 1 up. ``domain`` is the interval of a number (of every
+    coefficient), or the tuple of the names there are.
+    """
 
     name: str
-    default: float | int
-    domain: Interval
+    default: Value
+    domain: Interval | tuple[str, ...]
     doc: str
 
     @property
     def continuous(self) -> bool:
         """Whether the parameter can be learnt by gradient."""
-        return not isinstance(self.default, int)
+        return isinstance(self.default, (float, tuple))
+
+    @property
+    def vector(self) -> bool:
+        """Whether the parameter is a tuple of coefficients; as an array they lie along its first axis."""
+        return isinstance(self.default, tuple)
+
+    def check(self, value: Any, where: str) -> Value:
+        """Return ``value`` as the Python value this parameter takes; raise InputError for what cannot be."""
+        default = self.default
+        if isinstance(default, str):
+            if not isinstance(value, str) or value not in self.domain:
+                raise InputError(f"{where}={short(value)}{suggest(str(value), self.domain)}")
+            return value
+        if isinstance(default, bool):
+            if not isinstance(value, bool):
+                raise InputError(f"{where} must be true or false, got {short(value)}")
+            return value
+        if self.vector:
+            if not isinstance(value, (list, tuple)) or not value:
+                raise InputError(f"{where} must be a list of numbers, got {short(value)}")
+            return tuple(self._number(v, f"{where}[{i}]") for i, v in enumerate(value))
+        return self._number(value, where)
+
+    def _number(self, value: Any, where: str) -> float | int:
+        value = real_number(value, where)
+        if self.continuous:
+            value = float(value)
+        elif not isinstance(value, int):
+            raise InputError(f"{where} must be an integer, got {value!r}")
+        if value not in self.domain:
+            raise InputError(f"{where} must be in {self.domain}, got {value!r}")
+        return value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +108,33 @@ class Kink:
     chosen: float
 
 
-Params = Mapping[str, float]
+@dataclasses.dataclass(frozen=True)
+class Jump:
+    """A point where the function itself jumps from ``left`` to ``right``, with the ``value`` taken there."""
+
+    at: float
+    left: float
+    right: float
+    value: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Inexact:
+    """An exception from the promised accuracy: ``units`` measured for a derivative order and dtype, and why.
+
+    The promise, in units of |got - true| / (eps max(|true|, |x dtrue/dx|)): 1 for f and f' in bfloat16 and
+    float16; 4 for f and 8 for f' in float32 and float64.
+    """
+
+    dtype: str
+    order: int
+    units: float
+    why: str
+
+
+Params = Mapping[str, Any]
+KINDS = ("elementwise", "axiswise", "gated", "resizing")
+CALL_TIME = ("key", "where")  # keyword arguments that are arrays of the call, not parameters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,15 +142,26 @@ class Spec:
     """The facts about an activation. A fact may be a function of the parameters: `at` resolves it.
 
     Attributes:
-        formula: plain text in ``x`` and the parameters.
+        formula: a Python expression in the operands and parameters; the tests evaluate it with mpmath.
         range: values taken on finite inputs.
         monotonic: never decreasing.
-        smoothness: the last continuous derivative, ``"C0"``, ``"C1"``, ..., ``"Cinf"``.
+        smoothness: the last continuous derivative, ``"C0"``, ``"C1"``, ..., ``"Cinf"``; ``"jumps"`` where
+            f itself is not continuous.
         kinks: jumps of the first derivative.
+        jumps: jumps of the function itself.
         lipschitz: the smallest Lipschitz constant, inf where there is none.
-        limits: values at -inf and at +inf.
-        turning: where a smooth function, or a kink, turns from falling to rising or back.
-        elementwise: whether each output depends on one input alone.
+        limits: values at -inf and at +inf; nan where there is no limit, e.g. of sin: the function then
+            returns NaN there.
+        turning: where a smooth function, or a kink, turns from falling to rising or back; None where there
+            are infinitely many, or where they are not listed.
+        surrogate: the formula of the derivative that autodiff returns, where it deliberately is not f'.
+        kind: ``"elementwise"``: f(x), each output depends on one input; ``"axiswise"``: f(x), same shape,
+            entries along an axis depend on one another; ``"gated"``: f(gate, up), two operands;
+            ``"resizing"``: the output has another shape.
+        stochastic: takes ``key``; without a key the deterministic form stated in the docstring.
+        peers: the same function elsewhere: ``{"jax": "jax.nn.silu", "torch": "torch.nn.functional.silu"}``.
+        differs: where those differ from this function or from one another, in words.
+        inexact: exceptions from the promised accuracy.
     """
 
     name: str
@@ -101,19 +172,30 @@ class Spec:
     monotonic: bool | Callable[[Params], bool]
     smoothness: str | Callable[[Params], str]
     kinks: tuple[Kink, ...] | Callable[[Params], tuple[Kink, ...]]
+    jumps: tuple[Jump, ...] | Callable[[Params], tuple[Jump, ...]]
     lipschitz: float | Callable[[Params], float]
     limits: tuple[float, float] | Callable[[Params], tuple[float, float]]
-    turning: tuple[float, ...] | Callable[[Params], tuple[float, ...]]
+    turning: tuple[float, ...] | None | Callable[[Params], tuple[float, ...] | None]
     reference: str
     aliases: tuple[str, ...]
-    elementwise: bool
+    surrogate: str
+    kind: str
+    stochastic: bool
+    peers: tuple[tuple[str, str], ...]
+    differs: str
+    inexact: tuple[Inexact, ...]
 
     @property
-    def defaults(self) -> dict[str, float | int]:
+    def elementwise(self) -> bool:
+        """Whether each output depends on one input alone."""
+        return self.kind == "elementwise"
+
+    @property
+    def defaults(self) -> dict[str, Value]:
         """The parameters' default values, as in the signature."""
         return {p.name: p.default for p in self.parameters}
 
-    def at(self, **params: float) -> Spec:
+    def at(self, **params: Value) -> Spec:
         """Return the facts for given parameter values, the defaults for the others.
 
         Raises:
@@ -127,36 +209,27 @@ class Spec:
         fixed = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return Spec(**{name: fact(values) if callable(fact) else fact for name, fact in fixed.items()})
 
-    def check(self, params: Mapping[str, Any]) -> dict[str, float | int]:
-        """Return the given parameters as Python numbers; raise InputError for what cannot be."""
+    def check(self, params: Mapping[str, Any]) -> dict[str, Value]:
+        """Return the given parameters as Python values; raise InputError for what cannot be."""
         known = {p.name: p for p in self.parameters}
-        checked = {}
-        for name, value in params.items():
+        for name in params:
             if name not in known:
                 raise InputError(f"{self.name} has no parameter {name!r}{suggest(name, known)}")
-            parameter, where = known[name], f"{self.name}: {name}"
-            value = real_number(value, where)
-            if parameter.continuous:
-                value = float(value)
-            elif not isinstance(value, int):
-                raise InputError(f"{where} must be an integer, got {value!r}")
-            if value not in parameter.domain:
-                raise InputError(f"{where} must be in {parameter.domain}, got {value!r}")
-            checked[name] = value
-        return checked
+        return {name: known[name].check(value, f"{self.name}: {name}") for name, value in params.items()}
 
 
 def real_number(value: Any, where: str) -> float | int:
     """Return ``value`` as a finite Python int or float; raise InputError for anything else."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise InputError(f"{where} must be a number, got {_short(value)}")
+        raise InputError(f"{where} must be a number, got {short(value)}")
     value = int(value) if isinstance(value, numbers.Integral) else float(value)
     if not math.isfinite(value):
         raise InputError(f"{where} must be finite, got {value!r}")
     return value
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """Return a value as text of at most 60 characters."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -173,21 +246,32 @@ def activation(
     reference: str,
     parameters: Mapping[str, tuple[Interval, str]] | None = None,
     kinks: Any = (),
+    jumps: Any = (),
     turning: Any = (),
     aliases: tuple[str, ...] = (),
-    elementwise: bool = True,
+    surrogate: str = "",
+    kind: str = "elementwise",
+    stochastic: bool = False,
+    peers: Mapping[str, str] | None = None,
+    differs: str = "",
+    inexact: tuple[Inexact, ...] = (),
 ) -> Callable[[Callable], Callable]:
     """Attach a `Spec` to a plain function ``f(x, *, p=default)`` as ``f.spec`` and return that function.
 
     ``parameters`` gives each keyword parameter's domain and one line about it; the defaults are read from the
-    signature, where they are written once. The other arguments are the facts of `Spec`.
+    signature, where they are written once. ``key`` and ``where`` are arrays of the call, not parameters.
+    The other arguments are the facts of `Spec`.
     """
 
     def attach(fn: Callable) -> Callable:
         defaults = {
-            p.name: p.default for p in inspect.signature(fn).parameters.values() if p.kind is p.KEYWORD_ONLY
+            p.name: p.default
+            for p in inspect.signature(fn).parameters.values()
+            if p.kind is p.KEYWORD_ONLY and p.name not in CALL_TIME
         }
         told = dict(parameters or {})
+        if kind not in KINDS:
+            raise TypeError(f"{fn.__name__}: kind must be one of {KINDS}, got {kind!r}")
         if told.keys() != defaults.keys():
             raise TypeError(f"{fn.__name__}: parameters {sorted(told)} but signature has {sorted(defaults)}")
         fn.spec = Spec(
@@ -199,142 +283,25 @@ def activation(
             monotonic=monotonic,
             smoothness=smoothness,
             kinks=kinks,
+            jumps=jumps,
             lipschitz=lipschitz,
             limits=limits,
             turning=turning,
             reference=reference,
             aliases=aliases,
-            elementwise=elementwise,
+            surrogate=surrogate,
+            kind=kind,
+            stochastic=stochastic,
+            peers=tuple((peers or {}).items()),
+            differs=differs,
+            inexact=inexact,
         )
         return fn
 
     return attach
 
 
-PER = ("tensor", "channel", "unit")
-
-
-@jax.tree_util.register_static
-@dataclasses.dataclass(frozen=True, repr=False)
-class Act:
-    """An activation function with its parameter values: what configs name and models receive.
-
-    Hashable and equal for equal choices, so that it can be a static argument of `jax.jit` without retracing;
-    as a pytree it has no leaves. Made by `make`, which checks; the fields are not checked again.
-
-    Attributes:
-        fn: the plain function.
-        name: what `make` was asked for, aliases resolved.
-        params: every parameter and its value, in the order of the signature.
-        learn: the parameters a layer turns into trainable ones, starting from ``params``.
-        per: one learnt value for the ``"tensor"``, for each ``"channel"`` (last axis) or for each ``"unit"``
-            (every position of the feature axes).
-    """
-
-    fn: Callable
-    name: str
-    params: tuple[tuple[str, Any], ...] = ()
-    learn: tuple[str, ...] = ()
-    per: str = "tensor"
-
-    def __call__(self, x: ArrayLike, **overrides: Any) -> Array:
-        """Return the function at ``x``; ``overrides`` replace parameters, e.g. by learnt arrays."""
-        return self.fn(x, **{**dict(self.params), **overrides})
-
-    @property
-    def spec(self) -> Spec | None:
-        """The facts about the function, None for a user's own."""
-        return _spec_of(self.fn)
-
-    @property
-    def elementwise(self) -> bool:
-        """Whether each output depends on one input alone; tried out for a user's own function."""
-        if self.spec is not None:
-            return self.spec.elementwise
-        from actlab.activations.trial import is_elementwise  # which imports this module
-
-        return is_elementwise(self)
-
-    def __repr__(self) -> str:
-        told = [f"{name}={value!r}" for name, value in self.params]
-        if self.learn:
-            told += [f"learn={list(self.learn)}", f"per={self.per!r}"]
-        return f"{self.name}({', '.join(told)})"
-
-
-def _spec_of(fn: Callable) -> Spec | None:
+def spec_of(fn: Callable) -> Spec | None:
+    """Return the spec attached to a function, None for a user's own."""
     spec = getattr(fn, "spec", None)
     return spec if isinstance(spec, Spec) else None
-
-
-def registry() -> dict[str, Callable]:
-    """Return every name, aliases included, that `actlab.activations` lists, with its function."""
-    listed = importlib.import_module("actlab.activations")  # which imports this module first
-    return {name: fn for name, fn in vars(listed).items() if _spec_of(fn)}
-
-
-def names() -> tuple[str, ...]:
-    """Return the names of all activations, without aliases.
-
-    >>> "gelu_tanh" in names()
-    True
-    """
-    return tuple(name for name, fn in registry().items() if name == fn.spec.name)
-
-
-def make(name: str | Callable, learn: Iterable[str] = (), per: str = "tensor", **params: float | int) -> Act:
-    """Return the activation called ``name`` with its parameters set.
-
-    Args:
-        name: a listed name or alias; ``"package.module:function"`` for your own function; or the function.
-            Your own takes one array and keyword parameters, and is made of `jax.numpy` operations.
-        learn: names of parameters to be trained; they start at their values here.
-        per: ``"tensor"``, ``"channel"`` or ``"unit"``: how many values a learnt parameter has.
-        params: parameter values.
-
-    Raises:
-        InputError: one line that says which of these cannot be, and what could.
-
-    >>> make("leaky_relu", negative_slope=0.2)
-    leaky_relu(negative_slope=0.2)
-    >>> make("swish", learn=["beta"], per="channel")
-    swish(beta=1.0, learn=['beta'], per='channel')
-    """
-    fn, label = _find(name)
-    if per not in PER:
-        raise InputError(f"{label}: per must be one of {', '.join(map(repr, PER))}, got {_short(per)}")
-    if isinstance(learn, str) or not isinstance(learn, Iterable):
-        raise InputError(f"{label}: learn takes a list of names, as in learn=[{str(learn)!r}]")
-    learn = tuple(learn)
-    spec = _spec_of(fn)
-    if spec:
-        values = spec.defaults | spec.check(params)
-        learnable = [p.name for p in spec.parameters if p.continuous]
-    else:
-        values = custom.check_params(fn, label, params, learn, real_number)
-        learnable = [key for key, value in values.items() if type(value) in (int, float)]
-    for key in learn:
-        if key not in learnable:
-            raise InputError(f"{label} cannot learn {_short(key)}{suggest(str(key), learnable)}")
-    learnt = tuple(key for key in values if key in learn)
-    values = {key: float(value) if key in learnt else value for key, value in values.items()}
-    return Act(fn, label, tuple(values.items()), learnt, per)
-
-
-def _find(name: str | Callable) -> tuple[Callable, str]:
-    """Return the function that ``name`` stands for and what to call it."""
-    if isinstance(name, Act):
-        raise InputError(f"{name!r} is made already; make takes a name or a function")
-    known = registry()
-    if callable(name):
-        spec = _spec_of(name)
-        listed = spec is not None and known.get(spec.name) is name
-        return name, spec.name if listed else custom.label(name)
-    if not isinstance(name, str):
-        raise InputError(f"an activation is a name or a function, got {_short(name)}")
-    if ":" in name:
-        return custom.load(name), name
-    if name not in known:
-        hint = suggest(name, known) if name else ""
-        raise InputError(f"no activation is called {name!r}{hint} (your own is written 'module:function')")
-    return known[name], known[name].spec.name

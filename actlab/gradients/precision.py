@@ -58,17 +58,21 @@ def by_precision(x: Array, single: float, double: float) -> float:
     return double if compute_dtype(x) == jnp.float64 else single
 
 
-def align(param: ArrayLike, x: Array) -> Array:
+def align(param: ArrayLike, x: Array, *, vector: bool = False) -> Array:
     """Return a parameter as a real array of ``x``'s rank, broadcasting against its last axes.
 
+    A ``vector`` has its coefficients along a first axis of its own, which stays in front.
+
     Raises:
-        InputError: the parameter would enlarge ``x``.
+        InputError: the parameter would enlarge ``x``, or a vector has no coefficients.
     """
-    param = as_real(param)
-    if param.ndim > x.ndim or any(
-        p not in (1, n) for p, n in zip(param.shape[::-1], x.shape[::-1], strict=False)
-    ):
+    param = as_real(jnp.asarray(param) if vector else param)
+    lead = int(vector)
+    if vector and (param.ndim == 0 or param.shape[0] == 0):
+        raise InputError(f"coefficients must be along a first axis, got shape {param.shape}")
+    each = param.shape[lead:]
+    if len(each) > x.ndim or any(p not in (1, n) for p, n in zip(each[::-1], x.shape[::-1], strict=False)):
         raise InputError(f"a parameter of shape {param.shape} does not fit the last axes of x, {x.shape}")
-    if param.ndim in (0, x.ndim):
+    if len(each) in (0, x.ndim) and not vector:
         return param
-    return jax.lax.expand_dims(param, range(x.ndim - param.ndim))
+    return jax.lax.expand_dims(param, range(lead, lead + x.ndim - len(each)))

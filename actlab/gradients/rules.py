@@ -8,7 +8,8 @@ scan, remat and jit alike. ``prevent_cse=False`` because the barrier that forbid
 costs memory under `scan` and buys nothing elsewhere.
 
 A rule is a tower: a partial derivative may itself be made by `keep_input`, which makes the second derivative
-exact too, and so on upwards; a partial that is a plain function is differentiated by JAX.
+exact too, and so on upwards; a partial that is a plain function is differentiated by JAX. A partial may also
+be one that is not the derivative of the value: straight-through estimators and surrogate gradients.
 """
 
 from __future__ import annotations
@@ -24,13 +25,18 @@ from jax.typing import ArrayLike
 from actlab.gradients.precision import align, as_real, convert, narrow, widen
 
 
-def keep_input(value: Callable[..., Array], *partials: Callable[..., Array]) -> Callable[..., Array]:
+def keep_input(
+    value: Callable[..., Array], *partials: Callable[..., Array] | None, vectors: tuple[int, ...] = ()
+) -> Callable[..., Array]:
     """Return ``f(x, *params)`` that keeps its input (and its parameters) for the backward pass.
 
     Args:
         value: the formula, ``value(x, *params)``, elementwise; called in float32 or float64.
         partials: its partial derivatives by ``x`` and by each parameter, each ``partial(x, *params)``; called
-            only for the arguments that are differentiated.
+            only for the arguments that are differentiated. One that is None or left out is had from JAX,
+            by differentiating ``value`` where the tangent map is evaluated, so nothing else is kept.
+        vectors: positions among ``params`` of those that are vectors of coefficients: ``value`` sees them
+            with the coefficients along the first axis, each broadcasting against ``x``.
 
     Returns:
         A function of an array and as many numbers or arrays as there are parameters. The result has the
@@ -46,6 +52,16 @@ def keep_input(value: Callable[..., Array], *partials: Callable[..., Array]) -> 
     def rule(x: Array, *params: Array) -> Array:
         return narrow(value(*widen(x, *params)), x)
 
+    def term(i: int, wide: tuple[Array, ...], t: Array) -> Array:
+        """Return the i-th partial derivative times the tangent."""
+        if i < len(partials) and partials[i] is not None:
+            return partials[i](*wide) * t
+
+        def moved(argument: Array) -> Array:
+            return value(*wide[:i], argument, *wide[i + 1 :])
+
+        return jax.jvp(moved, (wide[i],), (t,))[1]
+
     def jvp(primals, tangents):
         y = rule(*primals)
         # A parameter that is a plain number has a symbolic zero: its partial is never computed, and cannot
@@ -56,16 +72,14 @@ def keep_input(value: Callable[..., Array], *partials: Callable[..., Array]) -> 
 
         def tangent_map(primals, *moved):
             wide = widen(*primals)
-            terms = [
-                partials[i](*wide) * convert(t, wide[0].dtype) for i, t in zip(moving, moved, strict=True)
-            ]
+            terms = [term(i, wide, convert(t, wide[0].dtype)) for i, t in zip(moving, moved, strict=True)]
             return narrow(sum(terms[1:], terms[0]), primals[0])
 
         tangent_map = jax.checkpoint(tangent_map, prevent_cse=False)
         return y, tangent_map(primals, *(tangents[i] for i in moving))
 
     rule.defjvp(jvp, symbolic_zeros=True)
-    return _entrance(rule)
+    return _entrance(rule, vectors)
 
 
 def keep_output(value: Callable[..., Array], tangent: Callable[..., Array]) -> Callable[..., Array]:
@@ -105,7 +119,7 @@ def keep_output(value: Callable[..., Array], tangent: Callable[..., Array]) -> C
     return _entrance(rule)
 
 
-def _entrance(rule: Callable[..., Array]) -> Callable[..., Array]:
+def _entrance(rule: Callable[..., Array], vectors: tuple[int, ...] = ()) -> Callable[..., Array]:
     """Return ``rule`` behind the conversion of its arguments, which a custom_jvp must not see as tangents."""
 
     # One compiled call where nothing else compiles; traced by an outer jit, it leaves no mark.
@@ -113,6 +127,6 @@ def _entrance(rule: Callable[..., Array]) -> Callable[..., Array]:
 
     def f(x: ArrayLike, *params: ArrayLike) -> Array:
         x = as_real(x)
-        return rule(x, *(align(p, x) for p in params))
+        return rule(x, *(align(p, x, vector=i in vectors) for i, p in enumerate(params)))
 
     return f
