@@ -15,22 +15,36 @@ from actlab import activations
 from actlab.activations.spec import NONNEGATIVE, POSITIVE, REALS, Interval, Spec, activation
 from actlab.errors import InputError
 
-CASES = [(name, {}) for name in actlab.names() if actlab.make(name).elementwise]
+def other_values(parameter):
+    """Values besides the default: facts may depend on them."""
+    if isinstance(parameter.default, float):
+        scale = parameter.default or 1.0
+        return [v for v in (0.3 * scale, 2.5 * scale, -0.7 * scale) if v in parameter.domain]
+    if isinstance(parameter.default, str):
+        return [name for name in parameter.domain if name != parameter.default]
+    return []
+
+
+ELEMENTWISE = [name for name in actlab.names() if actlab.registry()[name].spec.elementwise]
+CASES = [(name, {}) for name in ELEMENTWISE]
+CASES += [
+    (name, {p.name: value})
+    for name in ELEMENTWISE
+    for p in actlab.registry()[name].spec.parameters
+    for value in other_values(p)
+]
 CASES += [
     ("leaky_relu", {"negative_slope": 0.0}),
     ("leaky_relu", {"negative_slope": -0.5}),
     ("leaky_relu", {"negative_slope": 1.0}),
     ("leaky_relu", {"negative_slope": 3.0}),
-    ("softplus", {"beta": 4.0}),
-    ("elu", {"alpha": 0.5}),
-    ("elu", {"alpha": 2.0}),
     ("selu", {"alpha": 1.0, "scale": 2.0}),
     ("swish", {"beta": 0.0}),
-    ("swish", {"beta": -1.5}),
-    ("swish", {"beta": 3.0}),
 ]
 cases = pytest.mark.parametrize(("name", "params"), CASES, ids=str)
-GRID = np.unique(np.concatenate([np.linspace(-30, 30, 6001), np.linspace(-4, 4, 8001)])).astype(np.float32)
+NEAR = np.linspace(-4, 4, 8001)
+FAR = np.geomspace(4, 1e4, 400)
+GRID = np.unique(np.concatenate([-FAR, NEAR, FAR, np.linspace(-30, 30, 6001)])).astype(np.float32)
 
 
 def family_modules():
@@ -62,16 +76,20 @@ def test_spec_is_complete(name):
     assert spec.formula
     assert spec.reference
     assert inspect.getdoc(fn).count(">>>") >= 1
-    signature = inspect.signature(fn).parameters
-    assert list(signature) == ["x", *(p.name for p in spec.parameters)]
-    for parameter in spec.parameters:
-        assert parameter.default == signature[parameter.name].default
-        assert parameter.default in parameter.domain
+    signature = inspect.signature(fn).parameters.values()
+    keywords = [p for p in signature if p.kind is p.KEYWORD_ONLY and p.name not in ("key", "where")]
+    assert [p.name for p in keywords] == [p.name for p in spec.parameters]
+    assert spec.stochastic == ("key" in inspect.signature(fn).parameters)
+    for parameter, given in zip(spec.parameters, keywords, strict=True):
+        assert parameter.default == given.default
+        assert parameter.check(parameter.default, name) == parameter.default
         assert parameter.doc
         assert f"{parameter.name}:" in fn.__doc__
     resolved = spec.at()
-    assert not any(callable(getattr(resolved, field)) for field in ("range", "kinks", "limits", "turning"))
+    facts = ("range", "kinks", "limits", "turning", "jumps", "monotonic", "smoothness", "lipschitz")
+    assert not any(callable(getattr(resolved, fact)) for fact in facts)
     assert hash(spec) == hash(fn.spec)
+    assert all(e.dtype in ("bfloat16", "float16", "float32", "float64") and e.why for e in spec.inexact)
 
 
 @cases
@@ -79,39 +97,93 @@ def test_range_monotonicity_lipschitz_limits(name, params):
     f, spec = getattr(actlab, name), getattr(actlab, name).spec.at(**params)
     values, slopes = jax.jit(jax.vmap(jax.value_and_grad(lambda x: f(x, **params))))(GRID)
     values, slopes = np.asarray(values, np.float64), np.asarray(slopes, np.float64)
-    slack = 1e-6 * (1 + np.abs(values))
-    assert (values >= spec.range.low - slack).all()
-    assert (values <= spec.range.high + slack).all()
+    finite = np.abs(values) < 1e37
+    slack = 1e-6 * (1 + np.abs(values[finite]))
+    assert (values[finite] >= spec.range.low - slack).all()
+    assert (values[finite] <= spec.range.high + slack).all()
     # The range is not only an outer bound: its finite ends are reached or approached.
-    if math.isfinite(spec.range.low):
-        assert values.min() < spec.range.low + 1e-3
-    if math.isfinite(spec.range.high):
-        assert values.max() > spec.range.high - 1e-3
-    assert (slopes >= -1e-6).all() == spec.monotonic
-    assert np.abs(slopes).max() == pytest.approx(spec.lipschitz, rel=1e-4)
     ends = [f(jnp.float32(sign * math.inf), **params) for sign in (-1, 1)]
+    reached = np.concatenate([values, np.asarray(ends)[np.isfinite(ends)]])
+    if math.isfinite(spec.range.low):
+        assert reached.min() < spec.range.low + 1e-3 * (1 + abs(spec.range.low))
+    if math.isfinite(spec.range.high):
+        assert reached.max() > spec.range.high - 1e-3 * (1 + abs(spec.range.high))
     np.testing.assert_allclose(ends, spec.limits, rtol=1e-6)
+    rising = (np.diff(values[finite]) >= -slack[1:]).all()
+    assert rising == spec.monotonic
+    if spec.surrogate:
+        return
+    if not spec.jumps:
+        usual = finite & (np.abs(slopes) < 1e37)
+        assert (slopes[usual] >= -1e-6 * (1 + np.abs(slopes[usual]))).all() == spec.monotonic
+    if math.isinf(spec.lipschitz):
+        assert spec.jumps or np.abs(slopes).max() > 10 * np.abs(slopes[np.abs(GRID) < 1]).max()
+    else:
+        assert np.abs(slopes).max() == pytest.approx(spec.lipschitz, rel=1e-3)
 
 
 @cases
-def test_kinks_turning_points_and_smoothness(name, params):
+def test_kinks_jumps_turning_points_and_smoothness(name, params):
     f, spec = getattr(actlab, name), getattr(actlab, name).spec.at(**params)
     slope = jax.jit(jax.grad(lambda x: f(x, **params)))
+    edges = [k.at for k in (*spec.kinks, *spec.jumps)]
+    for jump in spec.jumps:
+        step = 1e-5 * max(1.0, abs(jump.at))
+        ends = [float(f(jnp.float32(jump.at + d), **params)) for d in (-step, 0.0, step)]
+        np.testing.assert_allclose(ends, [jump.left, jump.value, jump.right], rtol=1e-3, atol=1e-4)
+        assert jump.left != jump.right
+    assert (spec.smoothness == "jumps") == bool(spec.jumps)
+    if spec.surrogate:
+        return
     for kink in spec.kinks:
+        step = 1e-5 * max(1.0, abs(kink.at))
         assert kink.left != kink.right
-        assert slope(kink.at) == pytest.approx(kink.chosen, rel=1e-6)
-        assert slope(kink.at - 1e-6) == pytest.approx(kink.left, rel=1e-5)
-        assert slope(kink.at + 1e-6) == pytest.approx(kink.right, rel=1e-5)
-    assert (spec.smoothness == "C0") == bool(spec.kinks)
-    for x in spec.turning:
-        assert slope(x - 1e-2) * slope(x + 1e-2) < 0
-        assert spec.kinks or abs(slope(x)) < 1e-6
+        if np.float32(kink.at) == kink.at:
+            assert slope(kink.at) == pytest.approx(kink.chosen, rel=1e-5, abs=1e-6)
+        assert slope(kink.at - step) == pytest.approx(kink.left, rel=1e-3, abs=1e-3)
+        assert slope(kink.at + step) == pytest.approx(kink.right, rel=1e-3, abs=1e-3)
+    assert (spec.smoothness == "C0") == bool(spec.kinks and not spec.jumps)
+    for x in spec.turning or ():
+        step = 1e-2 * max(1e-2, min(1.0, abs(x)))
+        assert slope(x - step) * slope(x + step) < 0 or x in edges
+        assert x in edges or abs(slope(x)) < 1e-5 * (1 + min(spec.lipschitz, 1e3))
     assert not (spec.turning and spec.monotonic)
-    # No other jump: neighbouring slopes differ by no more than the curvature of these functions allows.
-    values = np.asarray(jax.vmap(slope)(GRID), np.float64)
-    across = np.any([(GRID[:-1] <= kink.at) & (kink.at <= GRID[1:]) for kink in spec.kinks], axis=0)
-    jumps = np.where(across, 0.0, np.abs(np.diff(values)))
-    assert jumps.max() < 0.02 * (1 + spec.lipschitz)
+    # No other jump of the slope: neighbours differ by no more than the second derivative allows.
+    near = NEAR.astype(np.float32)
+    slopes, bends = jax.jit(jax.vmap(lambda x: (slope(x), jax.grad(slope)(x))))(near)
+    slopes, bends = np.asarray(slopes, np.float64), np.abs(np.asarray(bends, np.float64))
+    across = np.any([(near[:-1] <= at) & (at <= near[1:]) for at in edges], axis=0)
+    room = 2e-3 * np.maximum(bends[:-1], bends[1:]) + 5e-3 * (1 + min(spec.lipschitz, 1e2))
+    assert (np.abs(np.diff(slopes))[~across] <= room[~across] if edges else np.abs(np.diff(slopes)) <= room).all()
+
+
+def test_parameters_of_every_type_are_checked():
+    facts = {"family": "f", "formula": "x", "range": REALS, "monotonic": True, "smoothness": "Cinf"}
+    facts |= {"lipschitz": 1.0, "limits": (0.0, 1.0), "reference": "r"}
+    kinds = {
+        "mode": (("hard", "soft"), "m"),
+        "flag": ((), "f"),
+        "terms": (POSITIVE, "coefficients"),
+        "count": (POSITIVE, "c"),
+    }
+
+    @activation(parameters=kinds, **facts)
+    def f(x, *, mode="hard", flag=False, terms=(1.0, 2.0), count=3):
+        return x
+
+    good = {"mode": "soft", "flag": True, "terms": [3, 4.5, 1], "count": 4}
+    assert f.spec.check(good) == {"mode": "soft", "flag": True, "terms": (3.0, 4.5, 1.0), "count": 4}
+    for name, bad, told in [
+        ("mode", "sort", "did you mean 'soft'"),
+        ("flag", 1, "true or false"),
+        ("terms", 3.0, "list of numbers"),
+        ("terms", [], "list of numbers"),
+        ("terms", [1.0, -1.0], r"terms\[1\] must be in"),
+        ("count", 1.5, "integer"),
+        ("count", True, "must be a number"),
+    ]:
+        with pytest.raises(InputError, match=told):
+            f.spec.check({name: bad})
 
 
 def test_interval():

@@ -194,15 +194,16 @@ def _code(formula):
     return compile(formula.strip(), formula, "eval")
 
 
-def _evaluate(spec, params, x, backend):
+def _evaluate(spec, params, x, backend, formula=None):
     number = mp.mpf if backend == "mpmath" else arb
     values = {}
     for key, value in {**spec.defaults, **params}.items():
-        if isinstance(value, tuple):
-            values[key] = [number(v) for v in value]
+        if isinstance(value, (tuple, list)):
+            values[key] = [v if isinstance(v, Jet) else number(v) for v in value]
         else:
             values[key] = number(value) if isinstance(value, float) else value
-    return eval(_code(spec.formula), {"__builtins__": {}}, {**_namespace(backend), **values, "x": x})
+    names = {"__builtins__": {}, **_namespace(backend), **values, "x": x}  # globals: comprehensions see them
+    return eval(_code(formula or spec.formula), names)
 
 
 def mpmath_derivatives(spec, x, orders=3, digits=100, **params):
@@ -217,11 +218,39 @@ def mpmath_derivatives(spec, x, orders=3, digits=100, **params):
 
 def derivatives(spec, x, **params):
     """f, f', f'', f''' at one number, as balls with at least 80 correct bits where they are not 0."""
+    return _expand(spec, lambda: _evaluate(spec, params, variable(x), "arb"), x)
+
+
+def surrogate(spec, x, **params):
+    """The slope autodiff returns where it is not f's, from ``spec.surrogate``, and its derivatives, as balls."""
+    return _expand(spec, lambda: _evaluate(spec, params, variable(x), "arb", spec.surrogate), x)
+
+
+def by_parameter(spec, x, parameter, index=None, **params):
+    """f, df/dp, d2f/dp2, ... by a parameter, or by the ``index``-th of its coefficients, as balls."""
+    value = {**spec.defaults, **params}[parameter]
+
+    def moved():
+        if index is None:
+            changed = variable(value)
+        else:
+            changed = [variable(v) if i == index else v for i, v in enumerate(value)]
+        return _evaluate(spec, {**params, parameter: changed}, Jet.of(arb(float(x))), "arb")
+
+    return _expand(spec, moved, x)
+
+
+def variable(x):
+    """The identity near ``x`` as a power series."""
+    return Jet(arb_series([arb(float(x)), arb(1)]))
+
+
+def _expand(spec, evaluate, x):
     flint.ctx.cap = ORDERS
     for precision in (400, 1600, 6400):
         with flint.ctx.workprec(precision):
             try:
-                jet = Jet.of(_evaluate(spec, params, Jet(arb_series([arb(float(x)), arb(1)])), "arb"))
+                jet = Jet.of(evaluate())
             except ValueError:  # exp(1e300) needs more bits than 400 to be told from infinity
                 continue
             found = [jet.s[k] * math.factorial(k) for k in range(ORDERS)]
