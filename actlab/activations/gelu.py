@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 from jax.typing import ArrayLike
 
-from actlab.activations.selfgated import _x_sigmoid
 from actlab.activations.spec import Interval, activation
+from actlab.activations.special import DENSITY_AT_ZERO, decay, distance, mills_ratio
 from actlab.gradients import by_precision, keep_input
-
-_SQRT_2 = math.sqrt(2.0)
-_SQRT_2_PI = math.sqrt(2.0 * math.pi)
 
 
 @activation(
@@ -48,41 +45,26 @@ def gelu(x: ArrayLike) -> Array:
 gelu_erf = gelu_exact = gelu
 
 
-def _gelu_tail(x: Array, far: float) -> tuple[Array, Array, Array]:
-    r"""Return x at most -far, exp(-x^2/4) and the asymptotic series S of :math:`\Phi = -\varphi S / x`.
-
-    XLA's erfc flushes to zero long before x * erfc does, and loses digits before that.
-    """
-    end = by_precision(x, 16.0, 40.0)  # exp(-end^2 / 2) is 0
-    x = jnp.clip(x, -end, -far)
-    r = 1.0 / (x * x)
-    series = jnp.ones_like(x)
-    # S = 1 - r (1 - 3 r (1 - 5 r ...)); the first term left out is below rounding at x = -far.
-    for odd in range(by_precision(x, 9, 17), 0, -2):
-        series = 1.0 - odd * r * series
-    return x, jnp.exp(-0.25 * x * x), series
-
-
 def _gelu_value(x: Array) -> Array:
-    far = by_precision(x, 10.0, 30.0)
-    _, root, series = _gelu_tail(x, far)
-    return jnp.where(x < -far, -(root * (series / _SQRT_2_PI)) * root, 0.5 * x * lax.erfc(-x / _SQRT_2))
+    # Phi(x) = 1 - Phi(-x), so the left tail is all there is to compute: x - x Phi(-x) on the right.
+    t = distance(x)
+    few, many = decay(0.5 * t * t)
+    return jnp.maximum(x, 0.0) - ((t * mills_ratio(t)) * few) * many
 
 
 def _gelu_slope_value(x: Array) -> Array:
-    end, far = by_precision(x, 16.0, 40.0), by_precision(x, 10.0, 30.0)
-    left, root, series = _gelu_tail(x, far)
-    tail = (root * ((left - series / left) / _SQRT_2_PI)) * root
-    near = jnp.clip(x, -far, end)
-    density = jnp.exp(-0.5 * near * near) / _SQRT_2_PI
-    return jnp.where(x < -far, tail, 0.5 * lax.erfc(-near / _SQRT_2) + near * density)
+    # Shares every step with the value, so both together cost one exponential and one quotient.
+    t = distance(x)
+    few, many = decay(0.5 * t * t)
+    tail = ((mills_ratio(t) - DENSITY_AT_ZERO * t) * few) * many
+    return jnp.where(x > 0, 1.0 - tail, tail)
 
 
 def _gelu_curvature(x: Array) -> Array:
-    end = by_precision(x, 16.0, 40.0)
-    x = jnp.clip(x, -end, end)
-    root = jnp.exp(-0.25 * x * x)
-    return (root * ((2.0 - x * x) / _SQRT_2_PI)) * root
+    t = distance(x)
+    square = t * t
+    few, many = decay(0.5 * square)
+    return ((DENSITY_AT_ZERO * (2.0 - square)) * few) * many
 
 
 _gelu = keep_input(_gelu_value, keep_input(_gelu_slope_value, _gelu_curvature))
@@ -123,34 +105,33 @@ _GATE = 2.0 * math.sqrt(2.0 / math.pi)
 _CUBIC = 0.044715
 
 
-def _gelu_tanh_value(x: Array) -> Array:
-    x = jnp.maximum(x, -by_precision(x, 16.0, 30.0))  # 0 is reached; on the right inf stays inf
-    return _x_sigmoid(x, _GATE * x * (1.0 + _CUBIC * x * x))
-
-
 def _gelu_tanh_parts(x: Array) -> tuple[Array, Array, Array, Array]:
-    """Return x clipped, its square, the gate and exp(-abs(gate) / 2)."""
-    end = by_precision(x, 16.0, 30.0)
-    x = jnp.clip(x, -end, end)
-    square = x * x
-    gate = _GATE * x * (1.0 + _CUBIC * square)
-    return x, square, gate, jnp.exp(-0.5 * jnp.abs(gate))
+    """Return abs(x) clipped where the gate is closed, its square, and sigmoid(-gate) in two factors."""
+    t = jnp.minimum(jnp.abs(x), by_precision(x, 15.0, 30.0))
+    square = t * t
+    few, many = decay(_GATE * t * (1.0 + _CUBIC * square))
+    return t, square, few, many / (1.0 + few * many)
+
+
+def _gelu_tanh_value(x: Array) -> Array:
+    t, _, few, many = _gelu_tanh_parts(x)
+    return jnp.maximum(x, 0.0) - (t * few) * many
 
 
 def _gelu_tanh_slope_value(x: Array) -> Array:
-    x, square, gate, half = _gelu_tanh_parts(x)
-    e = half * half
-    rise = _GATE * x * (1.0 + 3.0 * _CUBIC * square)  # x gate'
-    return jnp.where(gate > 0, 1.0 + e + rise * e, ((1.0 + e + rise) * half) * half) / (1.0 + e) ** 2
+    t, square, few, many = _gelu_tanh_parts(x)
+    rise = _GATE * t * (1.0 + 3.0 * _CUBIC * square)  # t gate'
+    tail = ((1.0 - rise * (1.0 - few * many)) * few) * many
+    return jnp.where(x > 0, 1.0 - tail, tail)
 
 
 def _gelu_tanh_curvature(x: Array) -> Array:
-    x, square, _, half = _gelu_tanh_parts(x)
-    e = half * half
+    t, square, few, many = _gelu_tanh_parts(x)
+    closed = few * many
     first = _GATE * (1.0 + 3.0 * _CUBIC * square)
-    second = 6.0 * _GATE * _CUBIC * square  # x gate''
-    bracket = 2.0 * first + second - first * first * jnp.abs(x) * (1.0 - e) / (1.0 + e)
-    return (bracket * half) * half / (1.0 + e) ** 2
+    second = 6.0 * _GATE * _CUBIC * square  # t gate''
+    bracket = 2.0 * first + second - first * first * t * (1.0 - 2.0 * closed)
+    return ((bracket * (1.0 - closed)) * few) * many
 
 
 _gelu_tanh = keep_input(_gelu_tanh_value, keep_input(_gelu_tanh_slope_value, _gelu_tanh_curvature))
