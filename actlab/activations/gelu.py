@@ -9,7 +9,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from actlab.activations.spec import Interval, activation
-from actlab.activations.special import DENSITY_AT_ZERO, decay, distance, mills_ratio
+from actlab.activations.special import DENSITY_AT_ZERO, damped, distance, mills_ratio
 from actlab.gradients import by_precision, keep_input
 
 
@@ -48,23 +48,20 @@ gelu_erf = gelu_exact = gelu
 def _gelu_value(x: Array) -> Array:
     # Phi(x) = 1 - Phi(-x), so the left tail is all there is to compute: x - x Phi(-x) on the right.
     t = distance(x)
-    few, many = decay(0.5 * t * t)
-    return jnp.maximum(x, 0.0) - ((t * mills_ratio(t)) * few) * many
+    return jnp.maximum(x, 0.0) - damped(t * mills_ratio(t), 0.5 * t * t)
 
 
 def _gelu_slope_value(x: Array) -> Array:
     # Shares every step with the value, so both together cost one exponential and one quotient.
     t = distance(x)
-    few, many = decay(0.5 * t * t)
-    tail = ((mills_ratio(t) - DENSITY_AT_ZERO * t) * few) * many
+    tail = damped(mills_ratio(t) - DENSITY_AT_ZERO * t, 0.5 * t * t)
     return jnp.where(x > 0, 1.0 - tail, tail)
 
 
 def _gelu_curvature(x: Array) -> Array:
     t = distance(x)
     square = t * t
-    few, many = decay(0.5 * square)
-    return ((DENSITY_AT_ZERO * (2.0 - square)) * few) * many
+    return damped(DENSITY_AT_ZERO * (2.0 - square), 0.5 * square)
 
 
 _gelu = keep_input(_gelu_value, keep_input(_gelu_slope_value, _gelu_curvature))
@@ -106,32 +103,30 @@ _CUBIC = 0.044715
 
 
 def _gelu_tanh_parts(x: Array) -> tuple[Array, Array, Array, Array]:
-    """Return abs(x) clipped where the gate is closed, its square, and sigmoid(-gate) in two factors."""
+    """Return abs(x) clipped where the gate is closed, its square, the gate there and 1 + exp(-gate)."""
     t = jnp.minimum(jnp.abs(x), by_precision(x, 15.0, 30.0))
     square = t * t
-    few, many = decay(_GATE * t * (1.0 + _CUBIC * square))
-    return t, square, few, many / (1.0 + few * many)
+    gate = t * (_GATE + (_GATE * _CUBIC) * square)
+    return t, square, gate, 1.0 + damped(1.0, gate)
 
 
 def _gelu_tanh_value(x: Array) -> Array:
-    t, _, few, many = _gelu_tanh_parts(x)
-    return jnp.maximum(x, 0.0) - (t * few) * many
+    t, _, gate, n = _gelu_tanh_parts(x)
+    return jnp.maximum(x, 0.0) - damped(t, gate) / n
 
 
 def _gelu_tanh_slope_value(x: Array) -> Array:
-    t, square, few, many = _gelu_tanh_parts(x)
-    rise = _GATE * t * (1.0 + 3.0 * _CUBIC * square)  # t gate'
-    tail = ((1.0 - rise * (1.0 - few * many)) * few) * many
-    return jnp.where(x > 0, 1.0 - tail, tail)
+    t, square, gate, n = _gelu_tanh_parts(x)
+    rise = t * (_GATE + (3.0 * _GATE * _CUBIC) * square)  # t gate'
+    tail = damped(n - rise, gate)
+    return jnp.where(x > 0, n * n - tail, tail) / (n * n)
 
 
 def _gelu_tanh_curvature(x: Array) -> Array:
-    t, square, few, many = _gelu_tanh_parts(x)
-    closed = few * many
-    first = _GATE * (1.0 + 3.0 * _CUBIC * square)
-    second = 6.0 * _GATE * _CUBIC * square  # t gate''
-    bracket = 2.0 * first + second - first * first * t * (1.0 - 2.0 * closed)
-    return ((bracket * (1.0 - closed)) * few) * many
+    t, square, gate, n = _gelu_tanh_parts(x)
+    first = _GATE + (3.0 * _GATE * _CUBIC) * square
+    second = (6.0 * _GATE * _CUBIC) * square  # t gate''
+    return damped((2.0 * first + second) * n - first * first * t * (2.0 - n), gate) / (n * n * n)
 
 
 _gelu_tanh = keep_input(_gelu_tanh_value, keep_input(_gelu_tanh_slope_value, _gelu_tanh_curvature))

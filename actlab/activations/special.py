@@ -65,7 +65,7 @@ _DOUBLE = (
 
 def polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
     """Return the polynomial with these coefficients, lowest power first, by Horner's rule."""
-    total = jnp.full_like(x, coefficients[-1])
+    total = coefficients[-1]
     for coefficient in coefficients[-2::-1]:
         total = total * x + coefficient
     return total
@@ -76,15 +76,14 @@ def distance(x: Array) -> Array:
     return jnp.minimum(jnp.abs(x), by_precision(x, 15.0, 40.0))
 
 
-def decay(s: Array) -> tuple[Array, Array]:
-    """Return factors whose product is exp(-s), s >= 0, and of which neither is flushed to zero too early.
+def damped(factor: Array | float, s: Array) -> Array:
+    """Return factor * exp(-s), s >= 0, where exp(-s) alone may be flushed to zero.
 
-    exp(-s) itself is flushed below the smallest normal number, while a large factor times it is still normal:
-    write ``(factor * few) * many``. ``few`` is 1 or exp(-16).
+    XLA's exp flushes below the smallest normal number, while a large factor times it is still normal.
     """
     far = s > 50.0
-    few = jnp.where(far, jnp.full_like(s, math.exp(-16.0)), 1.0)
-    return few, jnp.exp(jnp.where(far, 16.0 - s, -s))  # 16 - s is exact
+    product = factor * jnp.exp(jnp.where(far, 16.0 - s, -s))  # 16 - s is exact
+    return jnp.where(far, math.exp(-16.0) * product, product)
 
 
 def mills_ratio(t: Array) -> Array:
@@ -95,22 +94,19 @@ def mills_ratio(t: Array) -> Array:
 
 def _normal_cdf_value(x: Array) -> Array:
     t = distance(x)
-    few, many = decay(0.5 * t * t)
-    tail = (mills_ratio(t) * few) * many
+    tail = damped(mills_ratio(t), 0.5 * t * t)
     return jnp.where(x > 0, 1.0 - tail, tail)
 
 
 def _normal_density_value(x: Array) -> Array:
     t = distance(x)
-    few, many = decay(0.5 * t * t)
-    return (DENSITY_AT_ZERO * few) * many
+    return damped(DENSITY_AT_ZERO, 0.5 * t * t)
 
 
 def _normal_density_slope(x: Array) -> Array:
     end = by_precision(x, 15.0, 40.0)
     x = jnp.clip(x, -end, end)
-    few, many = decay(0.5 * x * x)
-    return ((-DENSITY_AT_ZERO * x) * few) * many
+    return damped(-DENSITY_AT_ZERO * x, 0.5 * x * x)
 
 
 # phi and Phi of the standard normal distribution.
@@ -123,12 +119,9 @@ def normal_pair(x: Array) -> tuple[Array, Array]:
     r"""Return :math:`\Phi(x)` and :math:`\varphi(x)` by one exponential; x is a float32 or float64 array.
 
     The density is flushed where it is below the smallest normal number: where a large factor meets it, use
-    `decay`.
+    `damped`.
     """
-    t = distance(x)
-    few, many = decay(0.5 * t * t)
-    tail = (mills_ratio(t) * few) * many
-    return jnp.where(x > 0, 1.0 - tail, tail), (DENSITY_AT_ZERO * few) * many
+    return _normal_cdf_value(x), _normal_density_value(x)
 
 
 @normal_pair.defjvp
@@ -140,21 +133,18 @@ def _normal_pair_jvp(primals, tangents):
 
 def _erf_slope_value(x: Array) -> Array:
     t = distance(x)
-    few, many = decay(t * t)
-    return (ERF_SLOPE_AT_ZERO * few) * many
+    return damped(ERF_SLOPE_AT_ZERO, t * t)
 
 
 def _erf_curvature(x: Array) -> Array:
     end = by_precision(x, 15.0, 40.0)
     x = jnp.clip(x, -end, end)
-    few, many = decay(x * x)
-    return ((-2.0 * ERF_SLOPE_AT_ZERO * x) * few) * many
+    return damped(-2.0 * ERF_SLOPE_AT_ZERO * x, x * x)
 
 
 def _erfc_value(x: Array) -> Array:
     t = distance(x)
-    few, many = decay(t * t)
-    tail = ((2.0 * mills_ratio(SQRT_2 * t)) * few) * many
+    tail = damped(2.0 * mills_ratio(SQRT_2 * t), t * t)
     return jnp.where(x > 0, tail, 2.0 - tail)
 
 
