@@ -7,6 +7,17 @@ from actlab.activations.act import Act as Act
 from actlab.activations.act import make as make
 from actlab.activations.act import names as names
 from actlab.activations.act import registry as registry
+from actlab.activations.algebraic import arcsinh as arcsinh
+from actlab.activations.algebraic import arctan as arctan
+from actlab.activations.algebraic import elliott as elliott
+from actlab.activations.algebraic import soft_sign as soft_sign
+from actlab.activations.algebraic import softsign as softsign
+from actlab.activations.algebraic import symlog as symlog
+from actlab.activations.exponential_units import celu as celu
+from actlab.activations.exponential_units import elu as elu
+from actlab.activations.exponential_units import mpelu as mpelu
+from actlab.activations.exponential_units import pelu as pelu
+from actlab.activations.exponential_units import selu as selu
 from actlab.activations.gelu import gelu as gelu
 from actlab.activations.gelu import gelu_erf as gelu_erf
 from actlab.activations.gelu import gelu_exact as gelu_exact
@@ -14,30 +25,87 @@ from actlab.activations.gelu import gelu_new as gelu_new
 from actlab.activations.gelu import gelu_pytorch_tanh as gelu_pytorch_tanh
 from actlab.activations.gelu import gelu_tanh as gelu_tanh
 from actlab.activations.gelu import sielu as sielu
+from actlab.activations.hard_saturating import hard_sigmoid as hard_sigmoid
+from actlab.activations.hard_saturating import hard_sigmoid_bnn as hard_sigmoid_bnn
+from actlab.activations.hard_saturating import hard_tanh as hard_tanh
+from actlab.activations.hard_saturating import sparse_sigmoid as sparse_sigmoid
+from actlab.activations.hard_saturating import sqnl as sqnl
+from actlab.activations.isru import dyisru as dyisru
+from actlab.activations.isru import isru as isru
+from actlab.activations.lean import lean as lean
+from actlab.activations.normalizing import log_softmax as log_softmax
+from actlab.activations.normalizing import logsumexp as logsumexp
 from actlab.activations.normalizing import softmax as softmax
+from actlab.activations.normalizing import softmax_temperature as softmax_temperature
+from actlab.activations.normalizing import softmin as softmin
+from actlab.activations.piecewise import abs as abs
+from actlab.activations.piecewise import modulus as modulus
+from actlab.activations.piecewise import n_activation as n_activation
+from actlab.activations.piecewise import rprelu as rprelu
+from actlab.activations.piecewise import s_shaped_relu as s_shaped_relu
+from actlab.activations.piecewise import vrelu as vrelu
 from actlab.activations.polynomial import identity as identity
 from actlab.activations.polynomial import linear as linear
+from actlab.activations.rectified import brelu as brelu
+from actlab.activations.rectified import clipped_relu as clipped_relu
 from actlab.activations.rectified import leaky_relu as leaky_relu
+from actlab.activations.rectified import prelu as prelu
 from actlab.activations.rectified import relu as relu
+from actlab.activations.rectified import relu2 as relu2
+from actlab.activations.rectified import relu6 as relu6
+from actlab.activations.rectified import relu_n as relu_n
+from actlab.activations.rectified import relu_squared as relu_squared
+from actlab.activations.rectified import squared_relu as squared_relu
+from actlab.activations.rectified import star_relu as star_relu
 from actlab.activations.saturating import expit as expit
+from actlab.activations.saturating import log_sigmoid as log_sigmoid
 from actlab.activations.saturating import logistic as logistic
 from actlab.activations.saturating import sigmoid as sigmoid
+from actlab.activations.saturating import soft_clipping as soft_clipping
 from actlab.activations.saturating import tanh as tanh
 from actlab.activations.selfgated import acon_a as acon_a
+from actlab.activations.selfgated import gelu_sigmoid as gelu_sigmoid
 from actlab.activations.selfgated import mish as mish
+from actlab.activations.selfgated import quick_gelu as quick_gelu
 from actlab.activations.selfgated import silu as silu
 from actlab.activations.selfgated import swish as swish
 from actlab.activations.selfgated import swish_1 as swish_1
-from actlab.activations.smooth import elu as elu
-from actlab.activations.smooth import selu as selu
+from actlab.activations.smooth import shifted_softplus as shifted_softplus
 from actlab.activations.smooth import softplus as softplus
+from actlab.activations.spec import Inexact as Inexact
 from actlab.activations.spec import Interval as Interval
+from actlab.activations.spec import Jump as Jump
 from actlab.activations.spec import Kink as Kink
 from actlab.activations.spec import Parameter as Parameter
 from actlab.activations.spec import Spec as Spec
 from actlab.activations.spec import activation as activation
+from actlab.activations.tanhs import adaptive_slope_tanh as adaptive_slope_tanh
+from actlab.activations.tanhs import dyt as dyt
+from actlab.activations.tanhs import lecun_tanh as lecun_tanh
+from actlab.activations.tanhs import penalized_tanh as penalized_tanh
+from actlab.activations.tanhs import scaled_tanh as scaled_tanh
+from actlab.activations.tanhs import soft_cap as soft_cap
+from actlab.activations.thresholds import fatrelu as fatrelu
+from actlab.activations.thresholds import jump_relu as jump_relu
+from actlab.activations.thresholds import threshold as threshold
+from actlab.activations.thresholds import thresholded_relu as thresholded_relu
+from actlab.activations.thresholds import trec as trec
 from actlab.activations.trial import check as check
 
 # For `from actlab.activations import *`: all of the above, without the family files.
-__all__ = ["Act", "Interval", "Kink", "Parameter", "Spec", "activation", "check", "make", "names", "registry"]
+__all__ = [
+    "Act",
+    "Inexact",
+    "Interval",
+    "Jump",
+    "Kink",
+    "Parameter",
+    "Spec",
+    "activation",
+    "check",
+    "lean",
+    "make",
+    "names",
+]
+__all__ += ["registry"]
 __all__ += registry()

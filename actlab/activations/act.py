@@ -31,6 +31,7 @@ class Act:
         name: what `make` was asked for, aliases resolved.
         params: every parameter and its value, in the order of the signature.
         learn: the parameters a layer turns into trainable ones, starting from ``params``.
+        lean: keep the output and one bit for the backward pass instead of the input; see `actlab.lean`.
         per: one learnt value for the ``"tensor"``, for each ``"channel"`` (last axis) or for each ``"unit"``
             (every position of the feature axes).
     """
@@ -40,12 +41,17 @@ class Act:
     params: tuple[tuple[str, Any], ...] = ()
     learn: tuple[str, ...] = ()
     per: str = "tensor"
+    lean: bool = False
 
     def __call__(self, *operands: ArrayLike, **overrides: Any) -> Array:
         """Return the function at its operand, ``x`` (``gate, up`` for the gated ones).
 
         ``overrides`` replace parameters, e.g. by learnt arrays, or give what belongs to the call: a ``key``.
         """
+        if self.lean and not overrides:
+            from actlab.activations.lean import rule  # which imports this module
+
+            return rule(self)(*operands)
         return self.fn(*operands, **{**dict(self.params), **overrides})
 
     @property
@@ -66,6 +72,8 @@ class Act:
         told = [f"{name}={value!r}" for name, value in self.params]
         if self.learn:
             told += [f"learn={list(self.learn)}", f"per={self.per!r}"]
+        if self.lean:
+            told.append("lean=True")
         return f"{self.name}({', '.join(told)})"
 
 
@@ -84,7 +92,13 @@ def names() -> tuple[str, ...]:
     return tuple(name for name, fn in registry().items() if name == fn.spec.name)
 
 
-def make(name: str | Callable, learn: Iterable[str] = (), per: str = "tensor", **params: Value) -> Act:
+def make(
+    name: str | Callable,
+    learn: Iterable[str] = (),
+    per: str = "tensor",
+    lean: bool = False,
+    **params: Value,
+) -> Act:
     """Return the activation called ``name`` with its parameters set.
 
     Args:
@@ -92,6 +106,7 @@ def make(name: str | Callable, learn: Iterable[str] = (), per: str = "tensor", *
             Your own takes one array and keyword parameters, and is made of `jax.numpy` operations.
         learn: names of parameters to be trained; they start at their values here.
         per: ``"tensor"``, ``"channel"`` or ``"unit"``: how many values a learnt parameter has.
+        lean: keep the output and one bit for the backward pass: what `actlab.lean` does, and where it can.
         params: parameter values.
 
     Raises:
@@ -120,7 +135,14 @@ def make(name: str | Callable, learn: Iterable[str] = (), per: str = "tensor", *
             raise InputError(f"{label} cannot learn {short(key)}{suggest(str(key), learnable)}")
     learnt = tuple(key for key in values if key in learn)
     values = {key: float(v) if key in learnt and not isinstance(v, tuple) else v for key, v in values.items()}
-    return Act(fn, label, tuple(values.items()), learnt, per)
+    act = Act(fn, label, tuple(values.items()), learnt, per)
+    if not isinstance(lean, bool):
+        raise InputError(f"{label}: lean must be true or false, got {short(lean)}")
+    if lean:
+        from actlab.activations.lean import lean as leaner  # which imports this module
+
+        return leaner(act)
+    return act
 
 
 def _find(name: str | Callable) -> tuple[Callable, str]:

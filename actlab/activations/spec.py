@@ -158,6 +158,8 @@ class Spec:
         kind: ``"elementwise"``: f(x), each output depends on one input; ``"axiswise"``: f(x), same shape,
             entries along an axis depend on one another; ``"gated"``: f(gate, up), two operands;
             ``"resizing"``: the output has another shape.
+        keeps: what the backward pass keeps: ``"input"``, ``"output"`` (where f' can be told from y without loss)
+            or ``"nothing"``.
         stochastic: takes ``key``; without a key the deterministic form stated in the docstring.
         peers: the same function elsewhere: ``{"jax": "jax.nn.silu", "torch": "torch.nn.functional.silu"}``.
         differs: where those differ from this function or from one another, in words.
@@ -180,6 +182,7 @@ class Spec:
     aliases: tuple[str, ...]
     surrogate: str
     kind: str
+    keeps: str
     stochastic: bool
     peers: tuple[tuple[str, str], ...]
     differs: str
@@ -251,6 +254,7 @@ def activation(
     aliases: tuple[str, ...] = (),
     surrogate: str = "",
     kind: str = "elementwise",
+    keeps: str = "input",
     stochastic: bool = False,
     peers: Mapping[str, str] | None = None,
     differs: str = "",
@@ -291,6 +295,7 @@ def activation(
             aliases=aliases,
             surrogate=surrogate,
             kind=kind,
+            keeps=keeps,
             stochastic=stochastic,
             peers=tuple((peers or {}).items()),
             differs=differs,

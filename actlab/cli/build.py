@@ -75,15 +75,16 @@ def build(cfg: DictConfig) -> Run:
 
 
 def activation(node: dict[str, Any]) -> Act:
-    """Return the checked ``Act`` of an activation node: ``name``, ``learn``, ``per`` and its parameters."""
+    """Return the checked ``Act`` of an activation node: ``name``, ``learn``, ``per``, ``lean`` and its parameters."""
     params = dict(node)
     name, learn, per = params.pop("name", None), params.pop("learn", []), params.pop("per", "tensor")
+    lean = params.pop("lean", False)
     if not isinstance(name, str):
         raise InputError(f"activation.name={name!r}: must be the name of an activation, or module:function")
     if not isinstance(learn, list) or not all(isinstance(n, str) for n in learn):
         raise InputError(f"activation.learn={learn!r}: must be a list of parameter names, like [beta]")
     with about("activation"):
-        act = make(name, learn=tuple(learn), per=per, **params)
+        act = make(name, learn=tuple(learn), per=per, lean=lean, **params)
         if act.spec is None:  # our own are tested
             check(act)
     return act

@@ -23,7 +23,7 @@ from actlab.cli import configs
 from actlab.errors import InputError, suggest
 
 VERSION = "1.3"
-ACTIVATION_KEYS = ("name", "learn", "per")
+ACTIVATION_KEYS = ("name", "learn", "per", "lean")
 DEFAULT_DIR = "runs/${now:%Y-%m-%d}/${now:%H%M%S}"  # of configs/train.yaml
 
 

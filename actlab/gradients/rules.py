@@ -22,6 +22,7 @@ from jax import Array
 from jax.custom_derivatives import SymbolicZero
 from jax.typing import ArrayLike
 
+from actlab.gradients.fitting import LeanFit
 from actlab.gradients.precision import align, as_real, convert, narrow, widen
 
 
@@ -130,3 +131,56 @@ def _entrance(rule: Callable[..., Array], vectors: tuple[int, ...] = ()) -> Call
         return rule(x, *(align(p, x, vector=i in vectors) for i, p in enumerate(params)))
 
     return f
+
+
+def keep_lean(f: Callable[[Array], Array], fit: LeanFit) -> Callable[[ArrayLike], Array]:
+    """Return the elementwise ``f`` that keeps its output and one bit (or its output alone) for the backward pass.
+
+    The first derivative is told from the rounded y by ``fit`` (`fit_lean`), within an absolute error; both jvp and
+    vjp apply that same map. Derivatives of the first derivative are those of f itself, exact.
+
+    The bits, which tell the side of the turning point, are packed along the last axis: eight to a byte.
+    """
+
+    def curve(x: Array, dx: Array) -> Array:
+        """Return f''(x) dx."""
+
+        def slope(x: Array) -> Array:
+            return jax.jvp(f, (x,), (jnp.ones_like(x),))[1]
+
+        return jax.jvp(slope, (x,), (dx,))[1]
+
+    # x serves the second derivative only: where there is none, compilers drop it from what is kept.
+    @jax.custom_jvp
+    def estimate(x: Array, y: Array, bits: Array | None) -> Array:
+        left = None if bits is None else jnp.unpackbits(bits, axis=-1, count=y.shape[-1]).astype(bool)
+        (wide,) = widen(y)
+        return narrow(fit.slope(wide, left, coarse=y.dtype == jnp.bfloat16), y)
+
+    @estimate.defjvp
+    def estimate_jvp(primals, tangents):
+        return estimate(*primals), curve(primals[0], tangents[0])
+
+    def tangent_map(x, y, bits, t):
+        return estimate(x, y, bits) * t
+
+    tangent_map = jax.checkpoint(tangent_map, prevent_cse=False)
+
+    @jax.custom_jvp
+    def rule(x: Array) -> Array:
+        return f(x)
+
+    @rule.defjvp
+    def jvp(primals, tangents):
+        (x,), (t,) = primals, tangents
+        y = rule(x)
+        bits = None if fit.turning is None else jnp.packbits(x < fit.turning, axis=-1)
+        return y, tangent_map(x, y, bits, t)
+
+    compiled = jax.jit(rule, inline=True)
+
+    def lean(x: ArrayLike) -> Array:
+        x = as_real(x)
+        return compiled(x) if x.ndim else compiled(x[None])[0]
+
+    return lean
