@@ -25,6 +25,21 @@ from actlab.activations.gelu import gelu_new as gelu_new
 from actlab.activations.gelu import gelu_pytorch_tanh as gelu_pytorch_tanh
 from actlab.activations.gelu import gelu_tanh as gelu_tanh
 from actlab.activations.gelu import sielu as sielu
+from actlab.activations.glu import bilinear_glu as bilinear_glu
+from actlab.activations.glu import drelu_glu as drelu_glu
+from actlab.activations.glu import geglu as geglu
+from actlab.activations.glu import geglu_tanh as geglu_tanh
+from actlab.activations.glu import glu as glu
+from actlab.activations.glu import reglu as reglu
+from actlab.activations.glu import split_gate as split_gate
+from actlab.activations.glu import swiglu as swiglu
+from actlab.activations.glu_bounded import clamped_swiglu as clamped_swiglu
+from actlab.activations.glu_bounded import gated_tanh_unit as gated_tanh_unit
+from actlab.activations.glu_bounded import gtu as gtu
+from actlab.activations.glu_bounded import situ_glu as situ_glu
+from actlab.activations.glu_bounded import swiglu_clamped as swiglu_clamped
+from actlab.activations.glu_bounded import swiglu_oai as swiglu_oai
+from actlab.activations.glu_bounded import swiglu_step as swiglu_step
 from actlab.activations.hard_saturating import hard_sigmoid as hard_sigmoid
 from actlab.activations.hard_saturating import hard_sigmoid_bnn as hard_sigmoid_bnn
 from actlab.activations.hard_saturating import hard_tanh as hard_tanh
@@ -91,6 +106,7 @@ from actlab.activations.thresholds import threshold as threshold
 from actlab.activations.thresholds import thresholded_relu as thresholded_relu
 from actlab.activations.thresholds import trec as trec
 from actlab.activations.trial import check as check
+from actlab.activations.uaf import uaf as uaf
 
 # For `from actlab.activations import *`: all of the above, without the family files.
 __all__ = [
