@@ -48,6 +48,10 @@ from actlab.activations.hard_saturating import sqnl as sqnl
 from actlab.activations.isru import dyisru as dyisru
 from actlab.activations.isru import isru as isru
 from actlab.activations.lean import lean as lean
+from actlab.activations.normal import derf as derf
+from actlab.activations.normal import erf as erf
+from actlab.activations.normal import normal_cdf as normal_cdf
+from actlab.activations.normal import probit as probit
 from actlab.activations.normalizing import log_softmax as log_softmax
 from actlab.activations.normalizing import logsumexp as logsumexp
 from actlab.activations.normalizing import softmax as softmax
