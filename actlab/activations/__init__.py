@@ -57,6 +57,14 @@ from actlab.activations.normalizing import logsumexp as logsumexp
 from actlab.activations.normalizing import softmax as softmax
 from actlab.activations.normalizing import softmax_temperature as softmax_temperature
 from actlab.activations.normalizing import softmin as softmin
+from actlab.activations.oscillatory import cos as cos
+from actlab.activations.oscillatory import finer as finer
+from actlab.activations.oscillatory import gcu as gcu
+from actlab.activations.oscillatory import sin as sin
+from actlab.activations.oscillatory import sinc as sinc
+from actlab.activations.oscillatory import siren_sine as siren_sine
+from actlab.activations.oscillatory import snake as snake
+from actlab.activations.oscillatory import snake_beta as snake_beta
 from actlab.activations.piecewise import abs as abs
 from actlab.activations.piecewise import modulus as modulus
 from actlab.activations.piecewise import n_activation as n_activation
@@ -89,6 +97,9 @@ from actlab.activations.selfgated import quick_gelu as quick_gelu
 from actlab.activations.selfgated import silu as silu
 from actlab.activations.selfgated import swish as swish
 from actlab.activations.selfgated import swish_1 as swish_1
+from actlab.activations.shrinkage import hard_shrink as hard_shrink
+from actlab.activations.shrinkage import soft_shrink as soft_shrink
+from actlab.activations.shrinkage import tanh_shrink as tanh_shrink
 from actlab.activations.smooth import shifted_softplus as shifted_softplus
 from actlab.activations.smooth import softplus as softplus
 from actlab.activations.spec import Inexact as Inexact
