@@ -18,6 +18,10 @@ from actlab.activations.exponential_units import elu as elu
 from actlab.activations.exponential_units import mpelu as mpelu
 from actlab.activations.exponential_units import pelu as pelu
 from actlab.activations.exponential_units import selu as selu
+from actlab.activations.gated_blend import acon_c as acon_c
+from actlab.activations.gated_blend import aptx as aptx
+from actlab.activations.gated_blend import expanded_silu as expanded_silu
+from actlab.activations.gated_blend import xsilu as xsilu
 from actlab.activations.gelu import gelu as gelu
 from actlab.activations.gelu import gelu_erf as gelu_erf
 from actlab.activations.gelu import gelu_exact as gelu_exact
@@ -63,8 +67,6 @@ from actlab.activations.oscillatory import gcu as gcu
 from actlab.activations.oscillatory import sin as sin
 from actlab.activations.oscillatory import sinc as sinc
 from actlab.activations.oscillatory import siren_sine as siren_sine
-from actlab.activations.oscillatory import snake as snake
-from actlab.activations.oscillatory import snake_beta as snake_beta
 from actlab.activations.piecewise import abs as abs
 from actlab.activations.piecewise import modulus as modulus
 from actlab.activations.piecewise import n_activation as n_activation
@@ -102,6 +104,8 @@ from actlab.activations.shrinkage import soft_shrink as soft_shrink
 from actlab.activations.shrinkage import tanh_shrink as tanh_shrink
 from actlab.activations.smooth import shifted_softplus as shifted_softplus
 from actlab.activations.smooth import softplus as softplus
+from actlab.activations.snakes import snake as snake
+from actlab.activations.snakes import snake_beta as snake_beta
 from actlab.activations.spec import Inexact as Inexact
 from actlab.activations.spec import Interval as Interval
 from actlab.activations.spec import Jump as Jump
