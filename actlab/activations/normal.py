@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 
 from actlab.activations import special
 from actlab.activations.spec import REALS, Interval, activation
-from actlab.activations.special import ERF_SLOPE_AT_ZERO, damped, distance
+from actlab.activations.special import ERF_SLOPE_AT_ZERO, damped, distance, finite
 from actlab.gradients import by_precision, keep_input
 
 
@@ -141,14 +141,8 @@ def derf(
     return _derf(x, alpha, s, gamma, beta)
 
 
-def _finite(x: Array) -> Array:
-    """Return x with infinities replaced by the largest numbers, so that times zero they give zero."""
-    top = float(jnp.finfo(x.dtype).max)
-    return jnp.clip(x, -top, top)
-
-
 def _inner(x: Array, alpha: Array, s: Array) -> Array:
-    return alpha * _finite(x) + s
+    return alpha * finite(x) + s
 
 
 def _bell(factor: Array, z: Array) -> Array:
@@ -175,7 +169,7 @@ def _derf_curvature(x: Array, alpha: Array, s: Array, gamma: Array, beta: Array)
 
 
 def _derf_by_alpha(x: Array, alpha: Array, s: Array, gamma: Array, beta: Array) -> Array:
-    return _bell(gamma, _inner(x, alpha, s)) * _finite(x)
+    return _bell(gamma, _inner(x, alpha, s)) * finite(x)
 
 
 def _derf_by_s(x: Array, alpha: Array, s: Array, gamma: Array, beta: Array) -> Array:

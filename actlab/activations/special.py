@@ -92,6 +92,28 @@ def mills_ratio(t: Array) -> Array:
     return polynomial(above, t) / polynomial(below, t)
 
 
+def gate_tail(t: Array) -> Array:
+    r"""Return :math:`t\,\Phi(-t)`, what GELU lacks to max(x, 0), for t as by `distance`."""
+    return damped(t * mills_ratio(t), 0.5 * t * t)
+
+
+def gate_tail_slope(t: Array) -> Array:
+    r"""Return :math:`\Phi(-t) - t\,\varphi(t)`, the derivative of `gate_tail`, by the same exponential."""
+    return damped(mills_ratio(t) - DENSITY_AT_ZERO * t, 0.5 * t * t)
+
+
+def gate_tail_curvature(t: Array) -> Array:
+    r"""Return :math:`(t^2 - 2)\,\varphi(t)`, the second derivative of `gate_tail`."""
+    square = t * t
+    return damped(DENSITY_AT_ZERO * (square - 2.0), 0.5 * square)
+
+
+def finite(x: Array) -> Array:
+    """Return x with infinities replaced by the largest numbers, so that times zero they give zero."""
+    top = float(jnp.finfo(x.dtype).max)
+    return jnp.clip(x, -top, top)
+
+
 def _normal_cdf_value(x: Array) -> Array:
     t = distance(x)
     tail = damped(mills_ratio(t), 0.5 * t * t)
