@@ -13,6 +13,11 @@ from actlab.activations.algebraic import elliott as elliott
 from actlab.activations.algebraic import soft_sign as soft_sign
 from actlab.activations.algebraic import softsign as softsign
 from actlab.activations.algebraic import symlog as symlog
+from actlab.activations.algebraic_units import bent_identity as bent_identity
+from actlab.activations.algebraic_units import isrlu as isrlu
+from actlab.activations.algebraic_units import smelu as smelu
+from actlab.activations.algebraic_units import sparse_plus as sparse_plus
+from actlab.activations.algebraic_units import squareplus as squareplus
 from actlab.activations.exponential_units import celu as celu
 from actlab.activations.exponential_units import elu as elu
 from actlab.activations.exponential_units import mpelu as mpelu
@@ -56,6 +61,9 @@ from actlab.activations.normal import derf as derf
 from actlab.activations.normal import erf as erf
 from actlab.activations.normal import normal_cdf as normal_cdf
 from actlab.activations.normal import probit as probit
+from actlab.activations.normal_gates import gelu_sine as gelu_sine
+from actlab.activations.normal_gates import phish as phish
+from actlab.activations.normal_gates import serf as serf
 from actlab.activations.normalizing import log_softmax as log_softmax
 from actlab.activations.normalizing import logsumexp as logsumexp
 from actlab.activations.normalizing import softmax as softmax
