@@ -73,14 +73,14 @@ def _isru_curvature(x: Array, alpha: Array) -> Array:
 
 def _isru_by_alpha(x: Array, alpha: Array) -> Array:
     y = finite(_isru_value(x, alpha))
-    return -0.5 * y * y * y
+    return finite(-0.5 * y * y * y)  # at alpha = 0 it would overflow, and inf times a zero is NaN
 
 
 def _isru_slope_by_alpha(x: Array, alpha: Array) -> Array:
     # By hand: the derivative of sqrt(alpha) at 0 is inf, and times x = 0 it would be NaN.
     _, s = _isru_parts(x, alpha)
     y = finite(_isru_value(x, alpha))
-    return -1.5 * (y * y) * (s * s * s)
+    return finite(-1.5 * (y * y) * (s * s * s))
 
 
 _isru_slope = keep_input(_isru_slope_value, _isru_curvature, _isru_slope_by_alpha)
@@ -166,7 +166,18 @@ def _dyisru_by_alpha(x: Array, alpha: Array, gamma: Array, beta: Array) -> Array
     return (-0.5 * gamma / alpha * (w * s)) * s * s
 
 
-_dyisru_slope = keep_input(_dyisru_slope_value, _dyisru_curvature)
+def _dyisru_slope_by_alpha(x: Array, alpha: Array, gamma: Array, beta: Array) -> Array:
+    _, s = _dyisru_parts(x, alpha)
+    return (gamma / (alpha * jnp.sqrt(alpha)) * s) * s * s * (1.0 - 1.5 * s * s)
+
+
+_dyisru_slope = keep_input(
+    _dyisru_slope_value,
+    _dyisru_curvature,
+    _dyisru_slope_by_alpha,
+    lambda x, alpha, gamma, beta: _dyisru_slope_value(x, alpha, 1.0, beta),
+    lambda x, alpha, gamma, beta: jnp.zeros_like(x),
+)
 _dyisru = keep_input(
     _dyisru_value,
     _dyisru_slope,

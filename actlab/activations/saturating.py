@@ -205,15 +205,14 @@ def _soft_clipping_slope_value(x: Array, alpha: Array) -> Array:
 
 
 def _soft_clipping_curvature(x: Array, alpha: Array) -> Array:
-    # alpha f' times sigmoid(alpha (1 - x)) - sigmoid(alpha x), that difference again as a product.
-    away = alpha * jnp.abs(0.5 - x)
-    bend = lax.logistic(0.5 * alpha + away) * lax.logistic(away - 0.5 * alpha) * -jnp.expm1(-2.0 * away)
-    # Of the two sigmoids in f' the smaller one is split, for alpha times it may be normal where it is flushed.
+    # alpha f' (sigmoid(alpha (1 - x)) - sigmoid(alpha x)), that difference again as a product, with v the
+    # nearer of x and 1 - x: alpha m (1 - exp(-2 alpha |1/2 - x|)) sigmoid(alpha (1 - v))^2 sigmoid'(alpha v).
     nearer = jnp.minimum(x, 1.0 - x)
     half = jnp.exp(-0.5 * alpha * jnp.abs(nearer))
-    larger = -jnp.expm1(-alpha) * lax.logistic(alpha * (1.0 - nearer)) / (1.0 + half * half)
-    factor = jnp.sign(0.5 - x) * (alpha * bend) * larger
-    return jnp.where(nearer > 0, factor, (factor * half) * half)
+    other = lax.logistic(alpha * (1.0 - nearer))
+    gap = jnp.expm1(-alpha) * jnp.expm1(-2.0 * alpha * jnp.abs(0.5 - x))
+    factor = jnp.sign(0.5 - x) * alpha * gap * other * other
+    return ((factor * half) * half) / (1.0 + half * half) ** 2
 
 
 def _soft_clipping_by_alpha(x: Array, alpha: Array) -> Array:

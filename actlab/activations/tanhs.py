@@ -42,15 +42,30 @@ def _affine_curvature(x: Array, alpha: Array, gamma: Array, beta: Array) -> Arra
     return (_bend(z, (factor * alpha) * x, factor) * half) * half
 
 
+def _affine_slope_by_alpha(x: Array, alpha: Array, gamma: Array, beta: Array) -> Array:
+    z = finite(alpha * finite(x))
+    half = sech(z)
+    return (gamma * (half - 2.0 * (z * half) * jnp.tanh(z))) * half
+
+
+_affine_slope = keep_input(
+    _affine_slope_value,
+    _affine_curvature,
+    _affine_slope_by_alpha,
+    lambda x, alpha, gamma, beta: _affine_slope_value(x, alpha, 1.0, beta),
+    lambda x, alpha, gamma, beta: jnp.zeros_like(x),
+)
+
+
 def _affine_by_alpha(x: Array, alpha: Array, gamma: Array, beta: Array) -> Array:
     x = finite(x)
     half = sech(alpha * x)
-    return (gamma * x * half) * half
+    return finite((gamma * x * half) * half)  # at alpha = 0 it would overflow, and inf times a zero is NaN
 
 
 _affine = keep_input(
     _affine_value,
-    keep_input(_affine_slope_value, _affine_curvature),
+    _affine_slope,
     _affine_by_alpha,
     lambda x, alpha, gamma, beta: jnp.tanh(alpha * finite(x)),
     lambda x, alpha, gamma, beta: jnp.ones_like(x),
@@ -183,11 +198,7 @@ def adaptive_slope_tanh(x: ArrayLike, *, a: ArrayLike = 1.0, n: ArrayLike = 1.0)
 
 
 _adaptive = keep_input(
-    lambda x, a, n: _affine(x, n * a, 1.0, 0.0),
-    keep_input(
-        lambda x, a, n: _affine_slope_value(x, n * a, 1.0, 0.0),
-        lambda x, a, n: _affine_curvature(x, n * a, 1.0, 0.0),
-    ),
+    lambda x, a, n: _affine(x, n * a, 1.0, 0.0), lambda x, a, n: _affine_slope(x, n * a, 1.0, 0.0)
 )
 
 
@@ -243,9 +254,14 @@ def _soft_cap_by_cap(x: Array, cap: Array) -> Array:
     return jnp.tanh(z) - (z * half) * half
 
 
-_soft_cap = keep_input(
-    _soft_cap_value, keep_input(_soft_cap_slope_value, _soft_cap_curvature), _soft_cap_by_cap
-)
+def _soft_cap_slope_by_cap(x: Array, cap: Array) -> Array:
+    z = finite(finite(x) / cap)
+    half = sech(z)
+    return 2.0 / cap * ((z * half) * half) * jnp.tanh(z)
+
+
+_soft_cap_slope = keep_input(_soft_cap_slope_value, _soft_cap_curvature, _soft_cap_slope_by_cap)
+_soft_cap = keep_input(_soft_cap_value, _soft_cap_slope, _soft_cap_by_cap)
 
 
 def _penalized_kinks(p) -> tuple[Kink, ...]:
