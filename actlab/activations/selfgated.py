@@ -151,10 +151,15 @@ def _silu_slope_value(z: Array) -> Array:
     return jnp.where(z >= 0, below + z * e, ((below + z) * half) * half) / (below * below)
 
 
-def _silu_curvature_value(z: Array) -> Array:
+def scaled_silu_curvature(z: Array, scale: Array | float) -> Array:
+    """Return scale * silu''(z), normal wherever the product is."""
     half, e = halves(-jnp.abs(z))
     z, below = clipped(z), 1.0 + e
-    return ((2.0 - jnp.abs(z) * (1.0 - e) / below) * half) * half / (below * below)
+    return ((scale * (2.0 - jnp.abs(z) * (1.0 - e) / below)) * half) * half / (below * below)
+
+
+def _silu_curvature_value(z: Array) -> Array:
+    return scaled_silu_curvature(z, 1.0)
 
 
 def _silu_third(z: Array) -> Array:
@@ -169,8 +174,12 @@ silu_curvature = keep_input(_silu_curvature_value, _silu_third)
 silu_slope = keep_input(_silu_slope_value, silu_curvature)
 
 
-def _swish_slope(x: Array, beta: Array) -> Array:
+def _swish_slope_value(x: Array, beta: Array) -> Array:
     return silu_slope(beta * finite(x))
+
+
+def _swish_curvature(x: Array, beta: Array) -> Array:
+    return scaled_silu_curvature(beta * finite(x), beta)
 
 
 def _swish_by_beta(x: Array, beta: Array) -> Array:
@@ -179,7 +188,7 @@ def _swish_by_beta(x: Array, beta: Array) -> Array:
     return (x * half / (1.0 + e)) ** 2  # x^2 sigmoid'(beta x)
 
 
-_swish = keep_input(_swish_value, _swish_slope, _swish_by_beta)
+_swish = keep_input(_swish_value, keep_input(_swish_slope_value, _swish_curvature), _swish_by_beta)
 
 
 @activation(
