@@ -31,6 +31,15 @@ from actlab.activations.gated_blend import acon_c as acon_c
 from actlab.activations.gated_blend import aptx as aptx
 from actlab.activations.gated_blend import expanded_silu as expanded_silu
 from actlab.activations.gated_blend import xsilu as xsilu
+from actlab.activations.gated_tanh import expexpish as expexpish
+from actlab.activations.gated_tanh import golu as golu
+from actlab.activations.gated_tanh import lisht as lisht
+from actlab.activations.gated_tanh import logish as logish
+from actlab.activations.gated_tanh import self_scalable_tanh as self_scalable_tanh
+from actlab.activations.gated_tanh import smish as smish
+from actlab.activations.gated_tanh import stan as stan
+from actlab.activations.gated_tanh import tanhexp as tanhexp
+from actlab.activations.gated_tanh import telu as telu
 from actlab.activations.gelu import gelu as gelu
 from actlab.activations.gelu import gelu_erf as gelu_erf
 from actlab.activations.gelu import gelu_exact as gelu_exact
