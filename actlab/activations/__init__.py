@@ -74,9 +74,11 @@ from actlab.activations.normal import derf as derf
 from actlab.activations.normal import erf as erf
 from actlab.activations.normal import normal_cdf as normal_cdf
 from actlab.activations.normal import probit as probit
+from actlab.activations.normal_gates import expanded_gelu as expanded_gelu
 from actlab.activations.normal_gates import gelu_sine as gelu_sine
 from actlab.activations.normal_gates import phish as phish
 from actlab.activations.normal_gates import serf as serf
+from actlab.activations.normal_gates import xgelu as xgelu
 from actlab.activations.normalizing import log_softmax as log_softmax
 from actlab.activations.normalizing import logsumexp as logsumexp
 from actlab.activations.normalizing import softmax as softmax
