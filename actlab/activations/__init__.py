@@ -98,6 +98,10 @@ from actlab.activations.piecewise import s_shaped_relu as s_shaped_relu
 from actlab.activations.piecewise import vrelu as vrelu
 from actlab.activations.polynomial import identity as identity
 from actlab.activations.polynomial import linear as linear
+from actlab.activations.quantizers import pact as pact
+from actlab.activations.quantizers import quantized_relu_ste as quantized_relu_ste
+from actlab.activations.quantizers import relu_sugar as relu_sugar
+from actlab.activations.quantizers import round_ste as round_ste
 from actlab.activations.rectified import brelu as brelu
 from actlab.activations.rectified import clipped_relu as clipped_relu
 from actlab.activations.rectified import leaky_relu as leaky_relu
@@ -129,6 +133,10 @@ from actlab.activations.smooth import shifted_softplus as shifted_softplus
 from actlab.activations.smooth import softplus as softplus
 from actlab.activations.snakes import snake as snake
 from actlab.activations.snakes import snake_beta as snake_beta
+from actlab.activations.sparse_softmax import entmax as entmax
+from actlab.activations.sparse_softmax import entmax15 as entmax15
+from actlab.activations.sparse_softmax import entmax_alpha as entmax_alpha
+from actlab.activations.sparse_softmax import sparsemax as sparsemax
 from actlab.activations.spec import Inexact as Inexact
 from actlab.activations.spec import Interval as Interval
 from actlab.activations.spec import Jump as Jump
@@ -147,6 +155,15 @@ from actlab.activations.spiking import spike_sigmoid as spike_sigmoid
 from actlab.activations.spiking import spike_soft_sign as spike_soft_sign
 from actlab.activations.spiking import spike_straight_through as spike_straight_through
 from actlab.activations.spiking import spike_triangular as spike_triangular
+from actlab.activations.straight_through import binary_ste as binary_ste
+from actlab.activations.straight_through import bireal_approx_sign as bireal_approx_sign
+from actlab.activations.straight_through import heaviside as heaviside
+from actlab.activations.straight_through import heaviside_ste as heaviside_ste
+from actlab.activations.straight_through import identity_ste as identity_ste
+from actlab.activations.straight_through import rsign as rsign
+from actlab.activations.straight_through import sign as sign
+from actlab.activations.straight_through import sign_ste as sign_ste
+from actlab.activations.straight_through import ternary_ste as ternary_ste
 from actlab.activations.tanhs import adaptive_slope_tanh as adaptive_slope_tanh
 from actlab.activations.tanhs import dyt as dyt
 from actlab.activations.tanhs import lecun_tanh as lecun_tanh
