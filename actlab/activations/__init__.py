@@ -18,6 +18,10 @@ from actlab.activations.algebraic_units import isrlu as isrlu
 from actlab.activations.algebraic_units import smelu as smelu
 from actlab.activations.algebraic_units import sparse_plus as sparse_plus
 from actlab.activations.algebraic_units import squareplus as squareplus
+from actlab.activations.concrete import bernoulli_st as bernoulli_st
+from actlab.activations.concrete import binary_concrete as binary_concrete
+from actlab.activations.concrete import gumbel_softmax as gumbel_softmax
+from actlab.activations.concrete import hard_concrete as hard_concrete
 from actlab.activations.exponential_bends import elish as elish
 from actlab.activations.exponential_bends import serlu as serlu
 from actlab.activations.exponential_bends import soft_exponential as soft_exponential
@@ -155,6 +159,9 @@ from actlab.activations.spiking import spike_sigmoid as spike_sigmoid
 from actlab.activations.spiking import spike_soft_sign as spike_soft_sign
 from actlab.activations.spiking import spike_straight_through as spike_straight_through
 from actlab.activations.spiking import spike_triangular as spike_triangular
+from actlab.activations.stochastic import noisy_relu as noisy_relu
+from actlab.activations.stochastic import prob_act as prob_act
+from actlab.activations.stochastic import rrelu as rrelu
 from actlab.activations.straight_through import binary_ste as binary_ste
 from actlab.activations.straight_through import bireal_approx_sign as bireal_approx_sign
 from actlab.activations.straight_through import heaviside as heaviside

@@ -269,9 +269,13 @@ def _sech_squared(q: Array) -> Array:
     return jax.jvp(tanh, (q,), (jnp.ones_like(q),))[1]
 
 
-_soft = keep_input(
-    lambda x, bound: bound * jnp.tanh(x / bound), lambda x, bound: _sech_squared(x / bound), _soft_by_bound
-)
+def _soft_value(x: Array, bound: Array) -> Array:
+    q = x / bound
+    # Where tanh is the identity, x itself: the quotient may be flushed.
+    return jnp.where(jnp.abs(q) < by_precision(x, 1e-4, 1e-9), x, bound * jnp.tanh(q))
+
+
+_soft = keep_input(_soft_value, lambda x, bound: _sech_squared(x / bound), _soft_by_bound)
 
 
 def _situ_open_value(gate: Array, up: Array, beta: Array) -> Array:
