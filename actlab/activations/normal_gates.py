@@ -21,7 +21,10 @@ from actlab.activations.special import (
     SQRT_2,
     damped,
     distance,
+    finite,
+    gate_tail,
     gate_tail_curvature,
+    gate_tail_slope,
     mills_ratio,
 )
 from actlab.gradients import by_precision, keep_input
@@ -238,4 +241,134 @@ _gelu_sine = keep_input(
         lambda x, amp: _wave(jnp.cos, x, amp),
     ),
     lambda x, amp: _wave(jnp.sin, x, amp),
+)
+
+
+_SLOPE_LEAST = -0.12890414518515479  # of gelu, at -sqrt(2); the largest is 1 less this
+
+
+def _level(slope: float, falling: bool) -> float:
+    """Return the x < 0 at which gelu' has this value of at most 0, on its falling or its rising side."""
+    low, high = (-40.0, -SQRT_2) if falling else (-SQRT_2, 0.0)
+    for _ in range(200):
+        middle = 0.5 * (low + high)
+        below = _gelu_slope(middle) < slope
+        low, high = (low, middle) if below == falling else (middle, high)
+    return 0.5 * (low + high)
+
+
+def _mirrored(alpha: float) -> tuple[float, float]:
+    """Return alpha and 1, or, below -1/2, -1 - alpha and -1: f(x; -1 - alpha) = -f(-x; alpha)."""
+    return (alpha, 1.0) if alpha >= -0.5 else (-1.0 - alpha, -1.0)
+
+
+def _expanded_turning(p) -> tuple[float, ...]:
+    alpha, side = _mirrored(p["alpha"])
+    if alpha == -0.5:
+        return ()
+    slope = alpha / (1.0 + 2.0 * alpha)
+    if alpha < 0 and slope <= _SLOPE_LEAST:
+        return ()
+    found = (_level(slope, True), _level(slope, False)) if alpha < 0 else (_positive_level(slope),)
+    return tuple(sorted(side * x for x in found))
+
+
+def _positive_level(slope: float) -> float:
+    """Return the x in [-1, 0] at which gelu' has this value of 0 to 1/2."""
+    low, high = -1.0, 0.0
+    for _ in range(200):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if _gelu_slope(middle) < slope else (low, middle)
+    return 0.5 * (low + high)
+
+
+def _expanded_range(p) -> Interval:
+    alpha, side = _mirrored(p["alpha"])
+    if alpha < 0:
+        return REALS
+    x = _expanded_turning(p)[0] * side
+    least = _gelu(x) * (1.0 + 2.0 * alpha) - alpha * x
+    return Interval(least, math.inf) if side > 0 else Interval(-math.inf, -least)
+
+
+def _expanded_limits(p) -> tuple[float, float]:
+    def end(slope: float, sign: float) -> float:
+        return math.copysign(math.inf, slope) * sign if slope else 0.0
+
+    return end(-p["alpha"], -1.0), end(1.0 + p["alpha"], 1.0)
+
+
+def _expanded_lipschitz(p) -> float:
+    alpha, _ = _mirrored(p["alpha"])
+    return 1.0 + alpha - _SLOPE_LEAST * (1.0 + 2.0 * alpha)
+
+
+@activation(
+    family="self-gated",
+    formula="x*(0.5*erfc(-x/sqrt(2))*(1+2*alpha)-alpha)",
+    parameters={"alpha": (REALS, "by how much the gate exceeds [0, 1] on either side")},
+    range=_expanded_range,
+    monotonic=lambda p: not _expanded_turning(p),
+    smoothness="Cinf",
+    lipschitz=_expanded_lipschitz,
+    limits=_expanded_limits,
+    turning=_expanded_turning,
+    reference="Huang 2024, arXiv:2405.20768",
+    aliases=("xgelu",),
+)
+def expanded_gelu(x: ArrayLike, *, alpha: ArrayLike = 0.0) -> Array:
+    r"""xGELU: GELU with a gate from -alpha to 1 + alpha, alpha learnt.
+
+    .. math:: f(x) = x \left((1 + 2\alpha)\,\Phi(x) - \alpha\right), \qquad
+              f'(x) = (1 + 2\alpha)\,(\Phi(x) + x\,\varphi(x)) - \alpha
+
+    alpha = 0 is gelu, where learning starts; alpha > 0 has a minimum left of 0 and the limit inf on both sides,
+    so a negative input keeps its gradient; -1 < alpha < 0 takes all reals, increasing for alpha in
+    [-0.8975, -0.1025]. Smooth. Lipschitz: 1.1289 + 1.2578 max(alpha, -1 - alpha).
+    f(x; -1 - alpha) = -f(-x; alpha).
+
+    Args:
+        x: real array.
+        alpha: by how much the gate exceeds [0, 1]; any finite real.
+
+    Huang 2024, Expanded gating ranges improve activation functions, arXiv:2405.20768.
+
+    >>> print(f"{expanded_gelu(-2.0, alpha=0.1):.4f}")
+    0.1454
+    """
+    return _expanded(x, alpha)
+
+
+xgelu = expanded_gelu
+
+
+def line(slope: Array, x: Array) -> Array:
+    """Return slope * x, and 0 rather than NaN where the slope is 0 and x infinite."""
+    return slope * jnp.where(slope == 0, finite(x), x)
+
+
+def _expanded_value(x: Array, alpha: Array) -> Array:
+    both = line(jnp.where(x > 0, 1.0 + alpha, -alpha), x) - (1.0 + 2.0 * alpha) * gate_tail(distance(x))
+    return jnp.where(jnp.abs(x) < 1e-20, 0.5 * x, both)  # one product, not two flushed ones
+
+
+def _expanded_slope_value(x: Array, alpha: Array) -> Array:
+    tail = (1.0 + 2.0 * alpha) * gate_tail_slope(distance(x))
+    return jnp.where(x > 0, 1.0 + alpha - tail, tail - alpha)
+
+
+def _expanded_curvature(x: Array, alpha: Array) -> Array:
+    t = distance(x)
+    square = t * t
+    return damped((1.0 + 2.0 * alpha) * (DENSITY_AT_ZERO * (2.0 - square)), 0.5 * square)
+
+
+_expanded = keep_input(
+    _expanded_value,
+    keep_input(
+        _expanded_slope_value,
+        _expanded_curvature,
+        lambda x, alpha: 2.0 * gelu_slope(x) - 1.0,
+    ),
+    lambda x, alpha: x * lax.erf(x / SQRT_2),
 )
