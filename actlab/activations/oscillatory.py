@@ -34,16 +34,16 @@ def _finite_product(a: Array, b: Array) -> Array:
     return jnp.where(over, jnp.sign(product) * float(jnp.finfo(product.dtype).max), product)
 
 
-def _product(a: Array, b: Array) -> tuple[Array, Array]:
+def product(a: Array, b: Array) -> tuple[Array, Array]:
     """Return ``a * b`` rounded, and the rounding error."""
-    product = _finite_product(a, b)
+    whole = _finite_product(a, b)
     # Dekker's product: halves of 12 (26) bits multiply exactly.
-    bits, exponent = by_precision(product, 11, 25), by_precision(product, 8, 11)
+    bits, exponent = by_precision(whole, 11, 25), by_precision(whole, 8, 11)
     a_high, b_high = (lax.reduce_precision(v, exponent, bits) for v in (a, b))
     a_low, b_low = a - a_high, b - b_high
-    error = ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+    error = ((a_high * b_high - whole) + a_high * b_low + a_low * b_high) + a_low * b_low
     # Below 1 rounding x costs more, and halves may be flushed; where a half overflows the error is not finite.
-    return product, jnp.where((jnp.abs(product) > 1.0) & jnp.isfinite(error), error, 0.0)
+    return whole, jnp.where((jnp.abs(whole) > 1.0) & jnp.isfinite(error), error, 0.0)
 
 
 def _turned(high: Array, low: Array) -> tuple[Array, Array]:
@@ -54,7 +54,7 @@ def _turned(high: Array, low: Array) -> tuple[Array, Array]:
 
 def phase(x: Array, w: Array) -> tuple[Array, Array]:
     """Return sin(w x) and cos(w x)."""
-    return _turned(*_product(x, w))
+    return _turned(*product(x, w))
 
 
 def _plain_phase(x: Array, w: Array) -> tuple[Array, Array]:
@@ -316,8 +316,8 @@ def _finer_parts(x: Array, w0: Array) -> tuple[Array, Array, Array]:
     # What rounding took from |x| + 1: Knuth's sum.
     back = grown - size
     lost = jnp.where(jnp.isfinite(grown), (size - (grown - back)) + (1.0 - back), 0.0)
-    inner, low = _product(x, grown)
-    high, error = _product(w0, inner)
+    inner, low = product(x, grown)
+    high, error = product(w0, inner)
     low = w0 * (low + jnp.where(size < 1e8, x, 0.0) * lost) + error
     low = jnp.where(jnp.isfinite(low), low, 0.0)
     # The low part matters: a square soon outgrows float32, for half of float16's inputs by more than 1.
