@@ -197,7 +197,7 @@ def _turning_points(f: Callable, x: np.ndarray, slope: np.ndarray, steepest: flo
 def _fit_side(f: Callable, middle: float, direction: float, side: Side, steepest: float) -> Side:
     """Return ``side`` with its polynomials; ``direction`` is -1 or 1 from a turning point, 0 for the whole line."""
     distance = np.concatenate(
-        [np.geomspace(1e-4, 0.1, 400), np.linspace(0.1, 60, 20000), np.geomspace(60, 1e3, 400)]
+        [np.geomspace(1e-4, 0.1, 300), np.linspace(0.1, 20, 4000), np.geomspace(20, 1e3, 300)]
     )
     x = middle + (np.concatenate([-distance[::-1], distance]) if direction == 0 else direction * distance)
     _, y, slope = _sample(f, x)
@@ -233,7 +233,7 @@ def _minimax(side: Side, y: np.ndarray, slope: np.ndarray, degree: int) -> tuple
         basis = basis * factor[inside, None]
     weight = np.full(slope.shape, 1.0 / slope.size)
     best, least = None, math.inf
-    for _ in range(100):
+    for _ in range(60):
         root = np.sqrt(weight)[:, None]
         found = np.linalg.lstsq(basis * root, slope * root[:, 0], rcond=None)[0]
         error = np.abs(basis @ found - slope)

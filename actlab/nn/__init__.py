@@ -3,4 +3,6 @@
 from actlab.nn.activation import Activation as Activation
 from actlab.nn.activation import sites as sites
 from actlab.nn.convolution import convolve as convolve
+from actlab.nn.gated import GatedMLP as GatedMLP
+from actlab.nn.gated import gated_projection as gated_projection
 from actlab.nn.initializers import initializer as initializer
