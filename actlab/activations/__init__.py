@@ -66,6 +66,9 @@ from actlab.activations.glu_bounded import situ_glu as situ_glu
 from actlab.activations.glu_bounded import swiglu_clamped as swiglu_clamped
 from actlab.activations.glu_bounded import swiglu_oai as swiglu_oai
 from actlab.activations.glu_bounded import swiglu_step as swiglu_step
+from actlab.activations.hard_gated import flatten_t_swish as flatten_t_swish
+from actlab.activations.hard_gated import hard_silu as hard_silu
+from actlab.activations.hard_gated import hard_swish as hard_swish
 from actlab.activations.hard_saturating import hard_sigmoid as hard_sigmoid
 from actlab.activations.hard_saturating import hard_sigmoid_bnn as hard_sigmoid_bnn
 from actlab.activations.hard_saturating import hard_tanh as hard_tanh
@@ -143,6 +146,11 @@ from actlab.activations.selfgated import swish_1 as swish_1
 from actlab.activations.shrinkage import hard_shrink as hard_shrink
 from actlab.activations.shrinkage import soft_shrink as soft_shrink
 from actlab.activations.shrinkage import tanh_shrink as tanh_shrink
+from actlab.activations.silu_variants import aglu as aglu
+from actlab.activations.silu_variants import aglu_gate as aglu_gate
+from actlab.activations.silu_variants import bsilu as bsilu
+from actlab.activations.silu_variants import dsilu as dsilu
+from actlab.activations.silu_variants import softclamp_silu as softclamp_silu
 from actlab.activations.smooth import shifted_softplus as shifted_softplus
 from actlab.activations.smooth import softplus as softplus
 from actlab.activations.smooth_max import smu as smu
