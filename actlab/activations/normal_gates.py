@@ -21,10 +21,10 @@ from actlab.activations.special import (
     SQRT_2,
     damped,
     distance,
-    finite,
     gate_tail,
     gate_tail_curvature,
     gate_tail_slope,
+    line,
     mills_ratio,
 )
 from actlab.gradients import by_precision, keep_input
@@ -244,10 +244,10 @@ _gelu_sine = keep_input(
 )
 
 
-_SLOPE_LEAST = -0.12890414518515479  # of gelu, at -sqrt(2); the largest is 1 less this
+SLOPE_LEAST = -0.12890414518515479  # of gelu, at -sqrt(2); the largest is 1 less this
 
 
-def _level(slope: float, falling: bool) -> float:
+def level(slope: float, falling: bool) -> float:
     """Return the x < 0 at which gelu' has this value of at most 0, on its falling or its rising side."""
     low, high = (-40.0, -SQRT_2) if falling else (-SQRT_2, 0.0)
     for _ in range(200):
@@ -267,9 +267,9 @@ def _expanded_turning(p) -> tuple[float, ...]:
     if alpha == -0.5:
         return ()
     slope = alpha / (1.0 + 2.0 * alpha)
-    if alpha < 0 and slope <= _SLOPE_LEAST:
+    if alpha < 0 and slope <= SLOPE_LEAST:
         return ()
-    found = (_level(slope, True), _level(slope, False)) if alpha < 0 else (_positive_level(slope),)
+    found = (level(slope, True), level(slope, False)) if alpha < 0 else (_positive_level(slope),)
     return tuple(sorted(side * x for x in found))
 
 
@@ -300,7 +300,7 @@ def _expanded_limits(p) -> tuple[float, float]:
 
 def _expanded_lipschitz(p) -> float:
     alpha, _ = _mirrored(p["alpha"])
-    return 1.0 + alpha - _SLOPE_LEAST * (1.0 + 2.0 * alpha)
+    return 1.0 + alpha - SLOPE_LEAST * (1.0 + 2.0 * alpha)
 
 
 @activation(
@@ -342,11 +342,6 @@ def expanded_gelu(x: ArrayLike, *, alpha: ArrayLike = 0.0) -> Array:
 xgelu = expanded_gelu
 
 
-def line(slope: Array, x: Array) -> Array:
-    """Return slope * x, and 0 rather than NaN where the slope is 0 and x infinite."""
-    return slope * jnp.where(slope == 0, finite(x), x)
-
-
 def _expanded_value(x: Array, alpha: Array) -> Array:
     both = line(jnp.where(x > 0, 1.0 + alpha, -alpha), x) - (1.0 + 2.0 * alpha) * gate_tail(distance(x))
     return jnp.where(jnp.abs(x) < 1e-20, 0.5 * x, both)  # one product, not two flushed ones
@@ -357,17 +352,11 @@ def _expanded_slope_value(x: Array, alpha: Array) -> Array:
     return jnp.where(x > 0, 1.0 + alpha - tail, tail - alpha)
 
 
-def _expanded_curvature(x: Array, alpha: Array) -> Array:
-    t = distance(x)
-    square = t * t
-    return damped((1.0 + 2.0 * alpha) * (DENSITY_AT_ZERO * (2.0 - square)), 0.5 * square)
-
-
 _expanded = keep_input(
     _expanded_value,
     keep_input(
         _expanded_slope_value,
-        _expanded_curvature,
+        lambda x, alpha: gate_tail_curvature(distance(x), -(1.0 + 2.0 * alpha)),
         lambda x, alpha: 2.0 * gelu_slope(x) - 1.0,
     ),
     lambda x, alpha: x * lax.erf(x / SQRT_2),

@@ -82,8 +82,8 @@ def damped(factor: Array | float, s: Array) -> Array:
     XLA's exp flushes below the smallest normal number, while a large factor times it is still normal.
     """
     far = s > 50.0
-    product = factor * jnp.exp(jnp.where(far, 16.0 - s, -s))  # 16 - s is exact
-    return jnp.where(far, math.exp(-16.0) * product, product)
+    product = factor * jnp.exp(jnp.where(far, 32.0 - s, -s))  # 32 - s is exact
+    return jnp.where(far, math.exp(-32.0) * product, product)
 
 
 def mills_ratio(t: Array) -> Array:
@@ -102,16 +102,21 @@ def gate_tail_slope(t: Array) -> Array:
     return damped(mills_ratio(t) - DENSITY_AT_ZERO * t, 0.5 * t * t)
 
 
-def gate_tail_curvature(t: Array) -> Array:
-    r"""Return :math:`(t^2 - 2)\,\varphi(t)`, the second derivative of `gate_tail`."""
+def gate_tail_curvature(t: Array, factor: Array | float = 1.0) -> Array:
+    r"""Return :math:`(t^2 - 2)\,\varphi(t)`, the second derivative of `gate_tail`, times a factor."""
     square = t * t
-    return damped(DENSITY_AT_ZERO * (square - 2.0), 0.5 * square)
+    return damped((factor * DENSITY_AT_ZERO) * (square - 2.0), 0.5 * square)
 
 
 def finite(x: Array) -> Array:
     """Return x with infinities replaced by the largest numbers, so that times zero they give zero."""
     top = float(jnp.finfo(x.dtype).max)
     return jnp.clip(x, -top, top)
+
+
+def line(slope: Array, x: Array) -> Array:
+    """Return slope * x, and 0 rather than NaN where the slope is 0 and x infinite."""
+    return slope * jnp.where(slope == 0, finite(x), x)
 
 
 def _normal_cdf_value(x: Array) -> Array:
