@@ -110,8 +110,7 @@ def _stretch_value(x: Array, beta: Array, gamma: Array, zeta: Array) -> Array:
 
 def _stretch_slope(x: Array, beta: Array, gamma: Array, zeta: Array) -> Array:
     y = _stretched(x, gamma, zeta)
-    inside = lax.logistic(x) * lax.logistic(-x) * (zeta - gamma)
-    return jnp.where((y <= 0.0) | (y >= 1.0), 0.0, inside)
+    return jnp.where((y <= 0.0) | (y >= 1.0), 0.0, sigmoid_slope(x) * (zeta - gamma))
 
 
 def _stretch_by_ends(share: Callable[[Array], Array]) -> Callable[..., Array]:
