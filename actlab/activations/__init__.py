@@ -18,6 +18,12 @@ from actlab.activations.algebraic_units import isrlu as isrlu
 from actlab.activations.algebraic_units import smelu as smelu
 from actlab.activations.algebraic_units import sparse_plus as sparse_plus
 from actlab.activations.algebraic_units import squareplus as squareplus
+from actlab.activations.attention import quiet_softmax as quiet_softmax
+from actlab.activations.attention import scalable_softmax as scalable_softmax
+from actlab.activations.attention import sigmoid_attention as sigmoid_attention
+from actlab.activations.attention import softmax_one as softmax_one
+from actlab.activations.attention import softmax_sink as softmax_sink
+from actlab.activations.attention import softpick as softpick
 from actlab.activations.concrete import bernoulli_st as bernoulli_st
 from actlab.activations.concrete import binary_concrete as binary_concrete
 from actlab.activations.concrete import gumbel_softmax as gumbel_softmax
@@ -91,6 +97,9 @@ from actlab.activations.normalizing import logsumexp as logsumexp
 from actlab.activations.normalizing import softmax as softmax
 from actlab.activations.normalizing import softmax_temperature as softmax_temperature
 from actlab.activations.normalizing import softmin as softmin
+from actlab.activations.norms import poly_norm as poly_norm
+from actlab.activations.norms import rms_norm as rms_norm
+from actlab.activations.norms import rms_norm_act as rms_norm_act
 from actlab.activations.oscillatory import cos as cos
 from actlab.activations.oscillatory import finer as finer
 from actlab.activations.oscillatory import gcu as gcu

@@ -297,7 +297,7 @@ def logsumexp(
         length = (*x.shape[: axis + x.ndim], 1, *x.shape[axis + x.ndim + 1 :])
         y = jnp.full(length, -jnp.inf, x.dtype)
     elif x.size:
-        y = _logsumexp(x, axis=axis, where=where)
+        y = along_logsumexp(x, axis=axis, where=where)
     else:
         y = jnp.max(x, axis=axis, keepdims=True)  # empty, with the right shape
     return y if keepdims else jnp.squeeze(y, axis)
@@ -314,4 +314,4 @@ def _logsumexp_tangent(x: Array, t: Array, moved: list, *, axis: int, where: Arr
     return jnp.sum(weights * masked(t, where, 0.0), axis=axis, keepdims=True)
 
 
-_logsumexp = along_axis("logsumexp", _logsumexp_value, by_input=_logsumexp_tangent)
+along_logsumexp = along_axis("logsumexp", _logsumexp_value, by_input=_logsumexp_tangent)

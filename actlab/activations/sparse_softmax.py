@@ -138,8 +138,8 @@ def entmax15(x: ArrayLike, *, axis: int = -1, where: ArrayLike | None = None) ->
     Peters, Niculae, Martins 2019, Sparse sequence-to-sequence models, arXiv:1905.05702.
 
     >>> import jax.numpy as jnp
-    >>> entmax15(jnp.array([0.0, 0.0, -3.0]))
-    Array([0.5, 0.5, 0. ], dtype=float32)
+    >>> entmax15(jnp.array([0.0, -2.5]))
+    Array([1., 0.], dtype=float32)
     """
     return _entmax15(x, axis=axis, where=where)
 

@@ -37,7 +37,8 @@ def along_axis(
         value: the formula, ``value(x, *params, axis, where)``; called in float32 or float64.
         by_output: the tangent map, ``by_output(y, t, moved, *params, axis, where)``, linear in the tangent
             ``t`` of x and in ``moved``, the tangents of the parameters, None for those that are constant.
-        by_input: the same, told by x. Where both are given, y is kept while only x moves.
+        by_input: the same, told by x. Where both are given, y is kept while only x moves; where neither is,
+            x is kept and JAX differentiates ``value``.
         free: positions of the parameters that may vary along the axis; the others have one value a row.
         vectors: positions of the parameters that are coefficients, as for `keep_input`.
 
@@ -45,15 +46,32 @@ def along_axis(
         A function whose ``axis`` is an integer and whose ``where`` is None or booleans that broadcast to x.
         The result has the dtype of x.
 
-    >>> import jax, jax.numpy as jnp
+    >>> import jax.numpy as jnp
     >>> def total(x, *, axis, where):
     ...     return x / jnp.sum(x, axis=axis, keepdims=True)
-    >>> def tangent(x, t, moved, *, axis, where):
-    ...     return jax.jvp(lambda x: total(x, axis=axis, where=where), (x,), (t,))[1]
-    >>> share = along_axis("share", total, by_input=tangent)
+    >>> share = along_axis("share", total)
     >>> share(jnp.array([1.0, 3.0]), axis=-1)
     Array([0.25, 0.75], dtype=float32)
     """
+
+    def differentiated(x, t, moved, *params, axis, where):
+        moves = [m is not None for m in moved]
+
+        def of_moving(x, *moving):
+            given = iter(moving)
+            return value(
+                x,
+                *(next(given) if m else p for p, m in zip(params, moves, strict=True)),
+                axis=axis,
+                where=where,
+            )
+
+        primals = [p for p, m in zip(params, moves, strict=True) if m]
+        tangents = [m for m in moved if m is not None]
+        return jax.jvp(of_moving, (x, *primals), (t, *tangents))[1]
+
+    if by_output is None and by_input is None:
+        by_input = differentiated
 
     @functools.cache
     def rule_along(axis: int):
