@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from actlab.activations.rectified import nan_or
 from actlab.activations.spec import NONNEGATIVE, REALS, Interval, Jump, Kink, activation
 from actlab.gradients import keep_input
 
@@ -112,7 +113,7 @@ def _rprelu_value(x: Array, gamma: Array, zeta: Array, beta: Array) -> Array:
 
 
 def _rprelu_slope(x: Array, gamma: Array, zeta: Array, beta: Array) -> Array:
-    return jnp.where(x >= gamma, 1.0, jnp.where(x < gamma, beta, lax.stop_gradient(x)))
+    return nan_or(x, jnp.where(x >= gamma, 1.0, beta))
 
 
 def _rprelu_by_gamma(x: Array, gamma: Array, zeta: Array, beta: Array) -> Array:
@@ -120,7 +121,7 @@ def _rprelu_by_gamma(x: Array, gamma: Array, zeta: Array, beta: Array) -> Array:
 
 
 def _rprelu_by_zeta(x: Array, gamma: Array, zeta: Array, beta: Array) -> Array:
-    return jnp.where(jnp.isnan(x), lax.stop_gradient(x), 1.0)
+    return nan_or(x, 1.0)
 
 
 def _rprelu_by_beta(x: Array, gamma: Array, zeta: Array, beta: Array) -> Array:
@@ -243,8 +244,7 @@ def _s_shaped_value(x: Array, tl: Array, al: Array, tr: Array, ar: Array) -> Arr
 
 
 def _by_piece(x: Array, tl: Array, tr: Array, left: Array, middle: Array, right: Array) -> Array:
-    beyond = jnp.where(jnp.isnan(x), lax.stop_gradient(x), middle)
-    return jnp.where(x >= tr, right, jnp.where(x <= tl, left, beyond))
+    return nan_or(x, jnp.where(x >= tr, right, jnp.where(x <= tl, left, middle)))
 
 
 def _s_shaped_slope(x: Array, tl: Array, al: Array, tr: Array, ar: Array) -> Array:
@@ -314,17 +314,17 @@ def _n_value(x: Array, a: Array, b: Array) -> Array:
 def _n_slope(x: Array, a: Array, b: Array) -> Array:
     low, high = jnp.minimum(a, b), jnp.maximum(a, b)
     between = (x >= low) & (x <= high) & (low < high)
-    return jnp.where(between, -1.0, jnp.where(jnp.isnan(x), lax.stop_gradient(x), 1.0))
+    return nan_or(x, jnp.where(between, -1.0, 1.0))
 
 
 def _n_by_a(x: Array, a: Array, b: Array) -> Array:
     moved = jnp.where(a <= b, x < a, x > a)  # of equal ones, a is the left
-    return jnp.where(moved, -2.0, jnp.where(jnp.isnan(x), lax.stop_gradient(x), 0.0))
+    return nan_or(x, jnp.where(moved, -2.0, 0.0))
 
 
 def _n_by_b(x: Array, a: Array, b: Array) -> Array:
     moved = jnp.where(a <= b, x > b, x < b)
-    return jnp.where(moved, -2.0, jnp.where(jnp.isnan(x), lax.stop_gradient(x), 0.0))
+    return nan_or(x, jnp.where(moved, -2.0, 0.0))
 
 
 _n = keep_input(_n_value, _n_slope, _n_by_a, _n_by_b)

@@ -13,6 +13,11 @@ from actlab.activations.spec import NONNEGATIVE, POSITIVE, REALS, Interval, Kink
 from actlab.gradients import keep_input, keep_output
 
 
+def nan_or(x: Array, slope: Array | float) -> Array:
+    """Return ``slope``, or the NaN of x, which the comparisons that made it have not seen."""
+    return jnp.where(jnp.isnan(x), lax.stop_gradient(x), slope)
+
+
 @activation(
     family="rectified",
     formula="max(0,x)",
@@ -133,11 +138,11 @@ def _relu_n_value(x: Array, n: Array) -> Array:
 
 
 def _relu_n_slope(x: Array, n: Array) -> Array:
-    return jnp.where((x > 0) & (x < n), 1.0, jnp.where(jnp.isnan(x), lax.stop_gradient(x), 0.0))
+    return nan_or(x, jnp.where((x > 0) & (x < n), 1.0, 0.0))
 
 
 def _relu_n_by_n(x: Array, n: Array) -> Array:
-    return jnp.where(x >= n, 1.0, jnp.where(jnp.isnan(x), lax.stop_gradient(x), 0.0))
+    return nan_or(x, jnp.where(x >= n, 1.0, 0.0))
 
 
 # Any other n may be rounded in y's dtype to a number that a smaller x gives as well: then x is kept.
@@ -224,7 +229,7 @@ def _star_relu_slope_value(x: Array, scale: Array, bias: Array) -> Array:
 
 
 def _star_relu_curvature(x: Array, scale: Array, bias: Array) -> Array:
-    return jnp.where(x > 0, 2.0 * scale, jnp.where(jnp.isnan(x), lax.stop_gradient(x), 0.0))
+    return nan_or(x, jnp.where(x > 0, 2.0 * scale, 0.0))
 
 
 def _star_relu_by_scale(x: Array, scale: Array, bias: Array) -> Array:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from actlab.activations.rectified import nan_or
 from actlab.activations.saturating import sech
 from actlab.activations.spec import NONNEGATIVE, REALS, Jump, Kink, activation
 from actlab.gradients import by_precision, keep_input, keep_output
@@ -56,17 +57,12 @@ def soft_shrink(x: ArrayLike, *, lambd: ArrayLike = 0.5) -> Array:
 
 
 def _soft_value(x: Array, lambd: Array) -> Array:
-    inside = jnp.where(jnp.isnan(x), x, 0.0)
-    return jnp.where(x > lambd, x - lambd, jnp.where(x < -lambd, x + lambd, inside))
+    return nan_or(x, jnp.where(x > lambd, x - lambd, jnp.where(x < -lambd, x + lambd, 0.0)))
 
 
 def _outside(x: Array, lambd: Array) -> Array:
     """Return 1 beyond lambda, or everywhere if that is 0, else 0, and the NaN of x."""
-    return _one((jnp.abs(x) > lambd) | (lambd == 0), x)
-
-
-def _one(where: Array, x: Array) -> Array:
-    return jnp.where(jnp.isnan(x), lax.stop_gradient(x), jnp.where(where, 1.0, 0.0))
+    return nan_or(x, jnp.where((jnp.abs(x) > lambd) | (lambd == 0), 1.0, 0.0))
 
 
 def _soft_by_lambd(x: Array, lambd: Array) -> Array:
@@ -125,7 +121,9 @@ def _hard_value(x: Array, lambd: Array) -> Array:
 
 
 # y is 0 within lambda and x beyond.
-_hard_by_output = keep_output(_hard_value, lambda y, t, lambd: _one((y != 0) | (lambd == 0), y) * t)
+_hard_by_output = keep_output(
+    _hard_value, lambda y, t, lambd: nan_or(y, jnp.where((y != 0) | (lambd == 0), 1.0, 0.0)) * t
+)
 _hard_by_input = keep_input(_hard_value, _outside)
 
 

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 from jax.typing import ArrayLike
 
+from actlab.activations.rectified import nan_or
 from actlab.activations.spec import POSITIVE, Interval, Jump, activation
 from actlab.gradients import by_precision, keep_input, keep_output
 
@@ -36,14 +37,8 @@ def _spike(*, surrogate: str, reference: str, **facts: Any) -> Callable[[Callabl
     )
 
 
-def spike_value(x: Array, *params: Array) -> Array:
-    """Return 1 from 0 on, 0 below, NaN at NaN."""
-    return jnp.where(x >= 0, 1.0, jnp.where(x < 0, 0.0, x))
-
-
-def _guard(x: Array, slope: Array) -> Array:
-    """Return the slope, NaN where x is: comparisons in a slope do not see it."""
-    return jnp.where(jnp.isnan(x), lax.stop_gradient(x), slope)
+def _value(x: Array, *params: Array) -> Array:
+    return nan_or(x, jnp.where(x >= 0, 1.0, 0.0))
 
 
 @_spike(
@@ -81,7 +76,7 @@ def _sigmoid_curvature(x: Array, alpha: Array) -> Array:
     return -alpha * jnp.tanh(0.5 * alpha * x) * _sigmoid_slope_value(x, alpha)
 
 
-_spike_sigmoid = keep_input(spike_value, keep_input(_sigmoid_slope_value, _sigmoid_curvature))
+_spike_sigmoid = keep_input(_value, keep_input(_sigmoid_slope_value, _sigmoid_curvature))
 
 
 @_spike(
@@ -114,7 +109,7 @@ def _fast_sigmoid_slope(x: Array, slope: Array) -> Array:
     return root * root
 
 
-_spike_fast_sigmoid = keep_input(spike_value, _fast_sigmoid_slope)
+_spike_fast_sigmoid = keep_input(_value, _fast_sigmoid_slope)
 
 
 @_spike(
@@ -154,7 +149,7 @@ def _atan_slope_value(x: Array, alpha: Array) -> Array:
     far, u, inverse = _atan_parts(x, alpha)
     # The square of 1 / u may be flushed where alpha times it is not.
     tail = (alpha * inverse) * inverse / (1.0 + inverse * inverse)
-    return _guard(x, 0.5 * jnp.where(far, tail, alpha / (1.0 + u * u)))
+    return nan_or(x, 0.5 * jnp.where(far, tail, alpha / (1.0 + u * u)))
 
 
 def _atan_curvature(x: Array, alpha: Array) -> Array:
@@ -163,7 +158,7 @@ def _atan_curvature(x: Array, alpha: Array) -> Array:
     return (-math.pi * alpha) * ratio * _atan_slope_value(x, alpha)
 
 
-_spike_atan = keep_input(spike_value, keep_input(_atan_slope_value, _atan_curvature))
+_spike_atan = keep_input(_value, keep_input(_atan_slope_value, _atan_curvature))
 
 
 @_spike(
@@ -198,7 +193,7 @@ def _triangular_slope(x: Array, alpha: Array) -> Array:
     return alpha * jnp.where(inside, 1.0 - alpha * jnp.abs(jnp.where(inside, x, 0.0)), 0.0)
 
 
-_spike_triangular = keep_input(spike_value, lambda x, alpha: _guard(x, _triangular_slope(x, alpha)))
+_spike_triangular = keep_input(_value, lambda x, alpha: nan_or(x, _triangular_slope(x, alpha)))
 
 
 @_spike(
@@ -231,7 +226,7 @@ def _soft_sign_slope(x: Array, alpha: Array) -> Array:
     return (0.5 * alpha * root) * root
 
 
-_spike_soft_sign = keep_input(spike_value, _soft_sign_slope)
+_spike_soft_sign = keep_input(_value, _soft_sign_slope)
 
 
 @_spike(
@@ -264,10 +259,10 @@ spike_rectangular = spike_boxcar
 
 
 def _boxcar_slope(x: Array, width: Array) -> Array:
-    return _guard(x, jnp.where(jnp.abs(x) < 0.5 * width, 1.0 / width, 0.0))
+    return nan_or(x, jnp.where(jnp.abs(x) < 0.5 * width, 1.0 / width, 0.0))
 
 
-_spike_boxcar = keep_input(spike_value, _boxcar_slope)
+_spike_boxcar = keep_input(_value, _boxcar_slope)
 
 
 @_spike(
@@ -309,8 +304,8 @@ def _erf_curvature(x: Array, alpha: Array) -> Array:
 
 
 _erf_slope = keep_input(_erf_slope_value, _erf_curvature)
-_spike_erf = keep_input(spike_value, _erf_slope)
-_spike_gaussian = keep_input(spike_value, lambda x, sigma: _erf_slope(x, 1.0 / (math.sqrt(2.0) * sigma)))
+_spike_erf = keep_input(_value, _erf_slope)
+_spike_gaussian = keep_input(_value, lambda x, sigma: _erf_slope(x, 1.0 / (math.sqrt(2.0) * sigma)))
 
 
 @_spike(
@@ -368,7 +363,7 @@ def _piecewise_exp_slope(x: Array, alpha: Array) -> Array:
     return (0.5 * alpha * half) * half
 
 
-_spike_piecewise_exp = keep_input(spike_value, _piecewise_exp_slope)
+_spike_piecewise_exp = keep_input(_value, _piecewise_exp_slope)
 
 
 @_spike(
@@ -391,4 +386,4 @@ def spike_straight_through(x: ArrayLike) -> Array:
     return _spike_straight_through(x)
 
 
-_spike_straight_through = keep_output(spike_value, lambda y, t: _guard(y, jnp.ones_like(y)) * t)
+_spike_straight_through = keep_output(_value, lambda y, t: nan_or(y, jnp.ones_like(y)) * t)

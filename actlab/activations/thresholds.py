@@ -6,9 +6,10 @@ import math
 import numbers
 
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 from jax.typing import ArrayLike
 
+from actlab.activations.rectified import nan_or
 from actlab.activations.spec import NONNEGATIVE, POSITIVE, REALS, Interval, Jump, Kink, activation
 from actlab.gradients import keep_input, keep_output
 
@@ -148,12 +149,11 @@ def jump_relu(x: ArrayLike, *, theta: ArrayLike = 0.001, bandwidth: ArrayLike = 
 
 
 def _threshold_value(x: Array, theta: Array, value: Array) -> Array:
-    return jnp.where(x > theta, x, jnp.where(jnp.isnan(x), x, value))
+    return nan_or(x, jnp.where(x > theta, x, value))
 
 
 def _step(on: Array, x: Array) -> Array:
-    """Return 1 where ``on``, else 0, and the NaN of x."""
-    return jnp.where(on, 1.0, jnp.where(jnp.isnan(x), lax.stop_gradient(x), 0.0))
+    return nan_or(x, jnp.where(on, 1.0, 0.0))
 
 
 def _jump_by_theta(x: Array, theta: Array, bandwidth: Array) -> Array:

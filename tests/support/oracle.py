@@ -177,7 +177,7 @@ def _common(exp, log, sqrt, pi, jet):
 def _round(x):
     from fractions import Fraction
 
-    return round(Fraction(*float(x.head.mid()).as_integer_ratio()))
+    return round(Fraction(*float(Jet.of(x).head.mid()).as_integer_ratio()))
 
 
 @functools.cache
