@@ -285,9 +285,9 @@ def bireal_approx_sign(x: ArrayLike) -> Array:
 
 
 def _triangle(x: Array, center: Array | float) -> Array:
-    """Return 2 - 2 abs(x - center) within 1 of the centre, 0 beyond; x meets no rounded difference."""
+    """Return max(0, 2 - 2 abs(x - center)), where x meets no difference that was rounded."""
     side = jnp.where(x < center, (1.0 - center) + x, (1.0 + center) - x)
-    return jnp.where(jnp.abs(x - center) < 1.0, 2.0 * side, nan_or(x, 0.0))
+    return nan_or(x, jnp.where(side > 0, 2.0 * side, 0.0))
 
 
 _bireal = keep_input(_sign_value, lambda x: _triangle(x, 0.0))
