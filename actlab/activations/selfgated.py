@@ -40,7 +40,7 @@ def halves(exponent: Array) -> tuple[Array, Array]:
     return half, 0.5 * ((2.0 * half) * half)
 
 
-def _x_sigmoid(x: Array, gate: Array) -> Array:
+def x_sigmoid(x: Array, gate: Array) -> Array:
     """Return x * sigmoid(gate) without flushing."""
     half, e = halves(-jnp.abs(gate))
     return jnp.where(gate >= 0, x, (finite(x) * half) * half) / (1.0 + e)
@@ -142,7 +142,7 @@ acon_a = swish
 
 
 def _swish_value(x: Array, beta: Array) -> Array:
-    return _x_sigmoid(x, beta * finite(x))
+    return x_sigmoid(x, beta * finite(x))
 
 
 def _silu_slope_value(z: Array) -> Array:
