@@ -202,7 +202,8 @@ def _evaluate(spec, params, x, backend, formula=None):
             values[key] = [v if isinstance(v, Jet) else number(v) for v in value]
         else:
             values[key] = number(value) if isinstance(value, float) else value
-    names = {"__builtins__": {}, **_namespace(backend), **values, "x": x}  # globals: comprehensions see them
+    pi = mp.pi if backend == "mpmath" else arb.pi()  # with as many digits as are asked for now
+    names = {"__builtins__": {}, **_namespace(backend), "pi": pi, **values, "x": x}  # globals: comprehensions see them
     return eval(_code(formula or spec.formula), names)
 
 
