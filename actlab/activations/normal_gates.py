@@ -55,7 +55,7 @@ def serf(x: ArrayLike) -> Array:
     Nag, Bhattacharyya 2021, arXiv:2108.09598.
 
     >>> print(f"{serf(2.0):.4f}")
-    1.9948
+    1.9947
     """
     return _serf(x)
 
@@ -115,7 +115,7 @@ def phish(x: ArrayLike) -> Array:
     Naveen 2022, Phish: a novel hyper-optimizable activation function.
 
     >>> print(f"{phish(2.0):.4f}")
-    1.9214
+    1.9213
     """
     return _phish(x)
 

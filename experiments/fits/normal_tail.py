@@ -20,6 +20,11 @@ def mills(t):
     return mp.erfc(t / mp.sqrt(2)) * mp.exp(t * t / 2) / 2
 
 
+def value(coefficients, t):
+    """Return the polynomial with these coefficients, lowest power first."""
+    return mp.fsum(c * t**k for k, c in enumerate(coefficients))
+
+
 def fit(end, degree, steps):
     """Return P, Q and the largest relative error."""
     count = 12 * degree
@@ -48,8 +53,8 @@ def fit(end, degree, steps):
                 normal[i, j] = normal[j, i]
         found = list(mp.lu_solve(normal, right))
         p, q = [mp.mpf(1) / 2, *found[: degree - 1]], [mp.mpf(1), *found[degree - 1 :]]
-        below = [mp.polyval(q[::-1], t) for t in ts]
-        errors = [abs(mp.polyval(p[::-1], t) / (r * b) - 1) for t, r, b in zip(ts, rs, below, strict=True)]
+        below = [value(q, t) for t in ts]
+        errors = [abs(value(p, t) / (r * b) - 1) for t, r, b in zip(ts, rs, below, strict=True)]
         worst = max(errors)
         if best is None or worst < best[2]:
             best = p, q, worst
