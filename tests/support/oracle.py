@@ -202,8 +202,9 @@ def _evaluate(spec, params, x, backend, formula=None):
             values[key] = [v if isinstance(v, Jet) else number(v) for v in value]
         else:
             values[key] = number(value) if isinstance(value, float) else value
-    pi = mp.pi if backend == "mpmath" else arb.pi()  # with as many digits as are asked for now
-    names = {"__builtins__": {}, **_namespace(backend), "pi": pi, **values, "x": x}  # globals: comprehensions see them
+    # pi with as many digits as are asked for now; globals, because comprehensions see those
+    pi = mp.pi if backend == "mpmath" else arb.pi()
+    names = {"__builtins__": {}, **_namespace(backend), "pi": pi, **values, "x": x}
     return eval(_code(formula or spec.formula), names)
 
 
