@@ -52,44 +52,39 @@ def squareplus(x: ArrayLike, *, b: ArrayLike = 4.0) -> Array:
 
 
 def _root(x: Array, b: Array) -> Array:
-    """Return sqrt(x^2 + b) without overflow; never below abs(x), were the square flushed."""
-    huge = jnp.abs(x) > by_precision(x, 2.0**60, 2.0**500)
-    down = jnp.where(huge, by_precision(x, 2.0**-66, 2.0**-520), 1.0)
-    up = jnp.where(huge, by_precision(x, 2.0**66, 2.0**520), 1.0)
-    small = x * down
-    return jnp.maximum(jnp.sqrt(small * small + (b * down) * down) * up, jnp.abs(x))
+    """Return sqrt(x^2 + b); where the square would overflow, b is below rounding. Never 0, even for b = 0."""
+    near = jnp.minimum(jnp.abs(x), by_precision(x, 2.0**60, 2.0**500))
+    return jnp.maximum(
+        jnp.sqrt(near * near + b), jnp.maximum(jnp.abs(x), by_precision(x, 2.0**-46, 2.0**-368))
+    )
 
 
 def _squareplus_value(x: Array, b: Array) -> Array:
-    half = 0.5 * jnp.abs(x) + 0.5 * _root(x, b)  # halved first: their sum may overflow
-    return jnp.where(x > 0, half, 0.25 * b / jnp.where(half == 0, 1.0, half))
+    return jnp.maximum(x, 0.0) + 0.25 * b / (0.5 * jnp.abs(x) + 0.5 * _root(x, b))  # f(x) = x + f(-x)
 
 
 def _squareplus_slope_value(x: Array, b: Array) -> Array:
     root = _root(x, b)
-    root = jnp.where(root == 0, 1.0, root)
-    half = 0.5 * jnp.abs(x) + 0.5 * root
-    falling = 0.25 * b / half / root
+    mean = 0.5 * jnp.abs(x) + 0.5 * root
+    down = by_precision(x, 2.0**-32, 2.0**-256)  # between overflow and underflow of mean * root
+    falling = (0.25 * down) * b / ((mean * down) * root)
     # Right of 0 the slope is one minus what it is at -x.
     return jnp.where(x > 0, 1.0 - falling, jnp.where((x == 0) & (b == 0), 0.5, falling))
 
 
 def _squareplus_curvature(x: Array, b: Array) -> Array:
-    root = _root(x, b)
-    root = jnp.where(root == 0, 1.0, root)
-    return 0.5 * b / root / root / root
+    inverse = 1.0 / _root(x, b)  # XLA turns a / r / r into a / (r * r), which overflows
+    return ((0.5 * b * inverse) * inverse) * inverse
 
 
 def _squareplus_slope_by_b(x: Array, b: Array) -> Array:
-    root = _root(x, b)
-    inverse = 1.0 / jnp.where(root == 0, 1.0, root)
+    inverse = 1.0 / _root(x, b)
     top = float(jnp.finfo(x.dtype).max)
-    return -0.25 * (jnp.clip(x, -top, top) * inverse) * inverse * inverse
+    return ((-0.25 * jnp.clip(x, -top, top) * inverse) * inverse) * inverse
 
 
 def _squareplus_by_b(x: Array, b: Array) -> Array:
-    root = _root(x, b)
-    return 0.25 / jnp.where(root == 0, 1.0, root)
+    return 0.25 / _root(x, b)
 
 
 _squareplus = keep_input(
@@ -126,7 +121,7 @@ def bent_identity(x: ArrayLike) -> Array:
 
 def _bounded(x: Array) -> Array:
     """Return x clipped where sqrt(x^2 + 1) is abs(x) and the square does not overflow."""
-    far = by_precision(x, 1e18, 1e150)
+    far = by_precision(x, 2.0**60, 2.0**500)
     return jnp.clip(x, -far, far)
 
 
@@ -142,8 +137,8 @@ def _bent_identity_slope_value(x: Array) -> Array:
 
 def _bent_identity_curvature(x: Array) -> Array:
     z = _bounded(x)
-    root = jnp.sqrt(1.0 + z * z)
-    return 0.5 / root / root / root
+    inverse = 1.0 / jnp.sqrt(1.0 + z * z)
+    return 0.5 * inverse * inverse * inverse
 
 
 _bent_identity = keep_input(

@@ -356,8 +356,8 @@ def _soft_exponential_curvature(x: Array, alpha: Array) -> Array:
     rate, z = _rising(x, alpha)
     exponential = _times_exp(rate, z)
     rate, _, inside = _falling(x, alpha)
-    safe = jnp.where(inside == 0, 1.0, inside)
-    logarithm = jnp.where(inside == 0, 0.0, rate / safe / safe)
+    inverse = jnp.where(inside == 0, 0.0, 1.0 / jnp.where(inside == 0, 1.0, inside))
+    logarithm = (rate * inverse) * inverse
     return jnp.where(alpha > 0, exponential, jnp.where(alpha < 0, logarithm, 0.0))
 
 
@@ -365,8 +365,8 @@ def _soft_exponential_slope_by_alpha(x: Array, alpha: Array) -> Array:
     x = _finite(x)
     _, z = _rising(x, alpha)
     rate, _, inside = _falling(x, alpha)
-    safe = jnp.where(inside == 0, 1.0, inside)
-    logarithm = jnp.where(inside == 0, 0.0, (x + 2.0 * rate) / safe / safe)
+    inverse = jnp.where(inside == 0, 0.0, 1.0 / jnp.where(inside == 0, 1.0, inside))
+    logarithm = ((x + 2.0 * rate) * inverse) * inverse
     return jnp.where(alpha > 0, _times_exp(x, z), jnp.where(alpha < 0, logarithm, x))
 
 

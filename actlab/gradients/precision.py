@@ -66,6 +66,8 @@ def align(param: ArrayLike, x: Array, *, vector: bool = False) -> Array:
     Raises:
         InputError: the parameter would enlarge ``x``, or a vector has no coefficients.
     """
+    if vector and isinstance(param, (tuple, list)) and param:
+        param = jnp.stack([as_real(v) for v in param])  # of plain numbers: stays weak
     param = as_real(jnp.asarray(param) if vector else param)
     lead = int(vector)
     if vector and (param.ndim == 0 or param.shape[0] == 0):
