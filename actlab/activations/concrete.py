@@ -335,7 +335,7 @@ def _relaxed_draw(axis: int, hard: bool, noisy: bool) -> Callable[..., Array]:
         x = x + noise
         # Only differences count: the largest entry, a constant here, is taken off before the division.
         top = lax.stop_gradient(jnp.max(x, axis=axis, keepdims=True))
-        below = jnp.where(x == top, 0.0, jnp.maximum(x - top, -1e12))
+        below = jnp.where(jnp.isinf(x) & (x == top), 0.0, jnp.maximum(x - top, -1e12))
         y = softmax(below / temperature, axis=axis)
         if not hard:
             return y
