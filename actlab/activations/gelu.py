@@ -19,6 +19,7 @@ from actlab.activations.special import (
     gate_tail,
     gate_tail_curvature,
     gate_tail_slope,
+    shifted_exp,
 )
 from actlab.gradients import by_precision, keep_input
 
@@ -128,7 +129,7 @@ def _gelu_tanh_parts(x: Array) -> tuple[Array, Array, Array, Array]:
     t = jnp.minimum(jnp.abs(x), by_precision(x, 15.0, 30.0))
     square = t * t
     gate = t * (_GATE + (_GATE * _CUBIC) * square)
-    return t, square, gate, 1.0 + damped(1.0, gate)
+    return t, square, gate, 1.0 + shifted_exp(gate)
 
 
 def _gelu_tanh_value(x: Array) -> Array:

@@ -81,9 +81,16 @@ def damped(factor: Array | float, s: Array) -> Array:
 
     XLA's exp flushes below the smallest normal number, while a large factor times it is still normal.
     """
-    far = s > 50.0
-    product = factor * jnp.exp(jnp.where(far, 32.0 - s, -s))  # 32 - s is exact
-    return jnp.where(far, math.exp(-32.0) * product, product)
+    product = factor * shifted_exp(s)
+    return jnp.where(s > _FAR, math.exp(-32.0) * product, product)
+
+
+def shifted_exp(s: Array) -> Array:
+    """Return exp(-s), s >= 0, but e^32 times it where s is above 80; 1 plus it is exact all the same."""
+    return jnp.exp(jnp.where(s > _FAR, 32.0 - s, -s))  # 32 - s is exact
+
+
+_FAR = 80.0
 
 
 def mills_ratio(t: Array) -> Array:
