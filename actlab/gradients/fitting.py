@@ -57,7 +57,7 @@ class Side:
     def parts(self, y: Any, xp: ModuleType = jnp) -> tuple[Any, Any]:
         """Return the factor before P and P's variable, in [0, 1]."""
         up = 1.0 if self.limit is None or self.limit > self.start else -1.0
-        away = xp.abs(y - self.start) if self.limit is None else xp.maximum((y - self.start) * up, 0.0)
+        away = xp.abs(y - self.start)  # the start itself may be rounded to its far side
         left = None if self.limit is None else xp.maximum((self.limit - y) * up, 0.0)
         scale = 1.0 / self.end
         if self.turns and left is None:
@@ -210,21 +210,33 @@ def _fit_side(f: Callable, middle: float, direction: float, side: Side, steepest
         size = np.abs(y - side.start)
         end = float(size[np.abs(slope - beyond) > 1.5e-4 * steepest].max(initial=1e-3))
         side = dataclasses.replace(side, end=math.sqrt(end) if side.turns else end, beyond=beyond)
-    fine = _minimax(side, y, slope, 11 if side.limit is None else 10)
+    fine = _least_degree(side, y, slope, 0.85 * PROMISE["float32"] * steepest, range(13))
     # Every bfloat16 y stands for all slopes that share it: the extreme ones stand for the others.
     rounded = np.asarray(y.astype(jnp.bfloat16), np.float64)
     codes, where = np.unique(rounded, return_inverse=True)
     ends = [np.full(codes.shape, math.inf), np.full(codes.shape, -math.inf)]
     np.minimum.at(ends[0], where, slope)
     np.maximum.at(ends[1], where, slope)
-    coarse = _minimax(
-        side, np.concatenate([codes, codes]), np.concatenate(ends), 7 if side.limit is None else 5
-    )
+    ulp = 2.0 ** (math.floor(math.log2(steepest)) - 7)
+    coarse = _least_degree(side, np.tile(codes, 2), np.concatenate(ends), 0.4 * ulp, range(8))
     return dataclasses.replace(side, fine=fine, coarse=coarse)
 
 
-def _minimax(side: Side, y: np.ndarray, slope: np.ndarray, degree: int) -> tuple[float, ...]:
-    """Return the coefficients whose largest error is least, by Lawson's iteration."""
+def _least_degree(
+    side: Side, y: np.ndarray, slope: np.ndarray, target: float, degrees: range
+) -> tuple[float, ...]:
+    """Return the polynomial of the least degree that is as good as the target, or almost as good as the best."""
+    found = []
+    for degree in degrees:
+        found.append(_minimax(side, y, slope, degree))
+        if found[-1][1] <= target:
+            break
+    best = min(error for _, error in found)
+    return next(coefficients for coefficients, error in found if error <= max(target, 1.04 * best))
+
+
+def _minimax(side: Side, y: np.ndarray, slope: np.ndarray, degree: int) -> tuple[tuple[float, ...], float]:
+    """Return the coefficients whose largest error is least, by Lawson's iteration, and that error."""
     factor, variable = side.parts(y, np)
     inside = variable < 1.0 if side.limit is None else np.full(y.shape, True)
     variable, slope = variable[inside], slope[inside]
@@ -234,15 +246,15 @@ def _minimax(side: Side, y: np.ndarray, slope: np.ndarray, degree: int) -> tuple
     weight = np.full(slope.shape, 1.0 / slope.size)
     best, least = None, math.inf
     for _ in range(60):
-        root = np.sqrt(weight)[:, None]
-        found = np.linalg.lstsq(basis * root, slope * root[:, 0], rcond=None)[0]
+        weighted = basis.T * weight
+        found = np.linalg.lstsq(weighted @ basis, weighted @ slope, rcond=None)[0]
         error = np.abs(basis @ found - slope)
         if error.max() < least:
             best, least = found, error.max()
         weight = weight * error
         weight /= weight.sum()
     # About the middle of the interval: about its end the coefficients are so large that float32 loses digits.
-    return tuple(map(float, np.polynomial.chebyshev.cheb2poly(best)))
+    return tuple(map(float, np.polynomial.chebyshev.cheb2poly(best))), float(least)
 
 
 def _error(f: Callable, fit: LeanFit, dtype: str) -> float:
