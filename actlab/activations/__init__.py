@@ -106,6 +106,7 @@ from actlab.activations.oscillatory import gcu as gcu
 from actlab.activations.oscillatory import sin as sin
 from actlab.activations.oscillatory import sinc as sinc
 from actlab.activations.oscillatory import siren_sine as siren_sine
+from actlab.activations.oscillatory_gated import sinlu as sinlu
 from actlab.activations.piecewise import abs as abs
 from actlab.activations.piecewise import modulus as modulus
 from actlab.activations.piecewise import n_activation as n_activation
@@ -160,6 +161,12 @@ from actlab.activations.silu_variants import aglu_gate as aglu_gate
 from actlab.activations.silu_variants import bsilu as bsilu
 from actlab.activations.silu_variants import dsilu as dsilu
 from actlab.activations.silu_variants import softclamp_silu as softclamp_silu
+from actlab.activations.slow_gates import atlu as atlu
+from actlab.activations.slow_gates import cauchy_lu as cauchy_lu
+from actlab.activations.slow_gates import expanded_atlu as expanded_atlu
+from actlab.activations.slow_gates import soft_root_sign as soft_root_sign
+from actlab.activations.slow_gates import srs as srs
+from actlab.activations.slow_gates import xatlu as xatlu
 from actlab.activations.smooth import shifted_softplus as shifted_softplus
 from actlab.activations.smooth import softplus as softplus
 from actlab.activations.smooth_max import smu as smu

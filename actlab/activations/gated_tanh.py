@@ -349,7 +349,7 @@ def self_scalable_tanh(x: ArrayLike, *, beta: ArrayLike = 1.0) -> Array:
 
     .. math:: f(x) = (1 + \beta x) \tanh(x), \qquad f'(x) = \beta \tanh(x) + (1 + \beta x)\,\mathrm{sech}^2(x)
 
-    At beta = 1 range [-0.2324, inf), both limits inf, turning left of the origin. Smooth; 1.7139-Lipschitz.
+    At beta = 1 range [-0.2323, inf), both limits inf, turning at -0.4650. Smooth; 1.6837-Lipschitz.
     beta = 0 is `tanh`; a negative beta mirrors it: f(x; -beta) = -f(-x; beta).
 
     Args:

@@ -80,8 +80,8 @@ def bsilu(x: ArrayLike, *, alpha: ArrayLike = 1.67) -> Array:
     .. math:: f(x) = (x + \alpha)\,\sigma(x) - \frac{\alpha}{2}
               = x\,\sigma(x) + \frac{\alpha}{2} \tanh\frac{x}{2}
 
-    Range [-0.8999, inf) at alpha = 1.67; limits -alpha / 2 and inf; smooth, turning at -2.7379, where
-    x + alpha + 1 + exp(x) = 0. 1.2395-Lipschitz. alpha = 0 is `silu`. Made as the smooth slope that stands in
+    Range [-0.8999, inf) at alpha = 1.67; limits -alpha / 2 and inf; smooth, turning at -2.7349, where
+    x + alpha + 1 + exp(x) = 0. 1.2904-Lipschitz. alpha = 0 is `silu`. Made as the smooth slope that stands in
     for that of relu.
 
     Args:
@@ -155,7 +155,7 @@ def softclamp_silu(x: ArrayLike, *, cap: ArrayLike = 4.0) -> Array:
 
     .. math:: f(x) = c \tanh\!\left(\frac{x}{c}\right) \sigma(x)
 
-    Range [-0.2695, 4) at the default cap; limits 0 and cap; smooth, turning once, left of the origin. Tends
+    Range [-0.2698, 4) at the default cap; limits 0 and cap; smooth, turning at -1.2188. 0.9264-Lipschitz. Tends
     to `silu` for a large cap.
 
     Args:

@@ -48,7 +48,9 @@ def measure(name, dtype, xs, derivatives):
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_value_and_two_derivatives(name, dtype, derivatives):
     spec = actlab.registry()[name].spec
-    for order, (units, at) in enumerate(measure(name, dtype, oracle.points(dtype, COUNT[dtype]), derivatives)):
+    for order, (units, at) in enumerate(
+        measure(name, dtype, oracle.points(dtype, COUNT[dtype]), derivatives)
+    ):
         assert units <= promise(spec, dtype, order), f"derivative {order}: {units:.3g} units at {at!r}"
 
 
@@ -91,12 +93,18 @@ def values_of(parameter):
             yield value, None
 
 
+def has_poles(spec):
+    """Whether f jumps without listed jumps: near a pole no number of units is small."""
+    return spec.smoothness == "jumps" and not spec.jumps
+
+
 PARAMETERS = [
     (name, p.name, value)
     for name in OWN_SLOPE
     for p in actlab.registry()[name].spec.parameters
     if p.continuous
     for value, _ in values_of(p)
+    if not has_poles(actlab.registry()[name].spec.at(**{p.name: value}))
 ]
 
 

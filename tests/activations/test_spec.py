@@ -15,6 +15,7 @@ from actlab import activations
 from actlab.activations.spec import NONNEGATIVE, POSITIVE, REALS, Interval, Spec, activation
 from actlab.errors import InputError
 
+
 def other_values(parameter):
     """Values besides the default: facts may depend on them."""
     if isinstance(parameter.default, float):
@@ -25,6 +26,12 @@ def other_values(parameter):
     return []
 
 
+def has_poles(name, params):
+    """Whether f jumps without listed jumps: at poles, whose facts no grid can confirm."""
+    spec = actlab.registry()[name].spec.at(**params)
+    return spec.smoothness == "jumps" and not spec.jumps
+
+
 ELEMENTWISE = [name for name in actlab.names() if actlab.registry()[name].spec.elementwise]
 CASES = [(name, {}) for name in ELEMENTWISE]
 CASES += [
@@ -32,6 +39,7 @@ CASES += [
     for name in ELEMENTWISE
     for p in actlab.registry()[name].spec.parameters
     for value in other_values(p)
+    if not has_poles(name, {p.name: value})
 ]
 CASES += [
     ("leaky_relu", {"negative_slope": 0.0}),
@@ -154,7 +162,9 @@ def test_kinks_jumps_turning_points_and_smoothness(name, params):
     slopes, bends = np.asarray(slopes, np.float64), np.abs(np.asarray(bends, np.float64))
     across = np.any([(near[:-1] <= at) & (at <= near[1:]) for at in edges], axis=0)
     room = 2e-3 * np.maximum(bends[:-1], bends[1:]) + 5e-3 * (1 + min(spec.lipschitz, 1e2))
-    assert (np.abs(np.diff(slopes))[~across] <= room[~across] if edges else np.abs(np.diff(slopes)) <= room).all()
+    assert (
+        np.abs(np.diff(slopes))[~across] <= room[~across] if edges else np.abs(np.diff(slopes)) <= room
+    ).all()
 
 
 def test_parameters_of_every_type_are_checked():
