@@ -43,13 +43,13 @@ class Block(nnx.Module):
         self.residual = residual
 
     def __call__(self, x: jax.Array, *, train: bool, key: jax.Array | None) -> jax.Array:
-        """Return (B, ..., C_out); ``key`` is needed when training with dropout."""
+        """Return (B, ..., C_out); ``key`` is needed when training with dropout or a stochastic activation."""
         h = self.linear(x)
         if isinstance(self.norm, nnx.BatchNorm):
             h = self.norm(h, use_running_average=not train)
         elif self.norm is not None:
             h = self.norm(h)
-        h = self.act(h)
+        h = self.act(h, jax.random.fold_in(key, 1) if self.act.stochastic and train and key is not None else None)
         if self.dropout is not None:
             h = self.dropout(h, deterministic=not train, rngs=key)
         return x + h if self.residual and x.shape == h.shape else h

@@ -1,8 +1,13 @@
 """Activations inside layers: sites with learnable parameters, and initialisers."""
 
 from actlab.nn.activation import Activation as Activation
+from actlab.nn.activation import decay_mask as decay_mask
 from actlab.nn.activation import sites as sites
 from actlab.nn.convolution import convolve as convolve
+from actlab.nn.dynamic import DynamicReLU as DynamicReLU
+from actlab.nn.dynamic import FunnelReLU as FunnelReLU
+from actlab.nn.dynamic import Maxout as Maxout
+from actlab.nn.dynamic import MetaAcon as MetaAcon
 from actlab.nn.gated import GatedMLP as GatedMLP
 from actlab.nn.gated import gated_projection as gated_projection
 from actlab.nn.initializers import initializer as initializer

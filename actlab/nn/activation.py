@@ -21,33 +21,55 @@ class Activation(nnx.Module):
     """Apply an ``Act`` at a named site, holding its learnt parameters.
 
     A learnt parameter has one value for the whole tensor (``per="tensor"``), for each channel (shape ``(C,)``)
-    or for each unit (the shape of one sample). Where the parameter's domain is bounded, what is trained is
-    an unconstrained number mapped into it: ``low + exp(raw)``, or a sigmoid between two bounds.
+    or for each unit (the shape of one sample); of a vector of K coefficients each, K along the first axis. Where
+    the parameter's domain is bounded, what is trained is an unconstrained number mapped into it:
+    ``low + exp(raw)``, or a sigmoid between two bounds. `decay_mask` keeps all of them out of weight decay.
 
     Args:
         act: the activation with its parameters bound; every site gets parameters of its own.
         shape: the shape of one sample at this site, channels last.
         site: the site's name, e.g. ``"blocks.3.act"``.
 
+    Raises:
+        InputError: the activation takes two operands or changes the shape, or a learnt parameter starts on the
+            boundary of its domain.
+
     """
 
     def __init__(self, act: Act, shape: tuple[int, ...], *, site: str):
         self.act = act
         self.site = site
+        if act.spec is not None and act.spec.kind in ("gated", "resizing"):
+            what = "takes two operands, gate and up" if act.spec.kind == "gated" else "changes the shape"
+            raise InputError(f"{act.name} {what}: it cannot stand at a site of one operand, like gelu")
         bound = dict(act.params)
         size = {"tensor": (), "channel": shape[-1:], "unit": shape}[act.per]
         for name in act.learn:
-            raw = _Domain.of(act, name).unconstrain(float(bound[name]), name)
-            setattr(self, name, nnx.Param(jnp.full(size, raw, jnp.float32)))
+            domain, value = _Domain.of(act, name), bound[name]
+            if isinstance(value, tuple):
+                raw = jnp.asarray([domain.unconstrain(v, name) for v in value], jnp.float32)
+                raw = jnp.broadcast_to(jnp.expand_dims(raw, range(1, 1 + len(size))), (len(value), *size))
+            else:
+                raw = jnp.full(size, domain.unconstrain(float(value), name), jnp.float32)
+            setattr(self, name, nnx.Param(raw))
 
     def learnt(self) -> dict[str, jax.Array]:
         """Return the current values of the learnt parameters, by name."""
         return {n: _Domain.of(self.act, n).constrain(getattr(self, n)[...]) for n in self.act.learn}
 
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Return the post-activation of ``x`` (B, ..., C), marking both for whoever watches."""
+    def __call__(self, x: jax.Array, key: jax.Array | None = None) -> jax.Array:
+        """Return the post-activation of ``x`` (B, ..., C), marking both for whoever watches.
+
+        ``key`` is drawn from by a stochastic activation; without one it takes its deterministic form.
+        """
         pre = probe(x, f"{self.site}.pre")
-        return probe(self.act(pre, **self.learnt()), f"{self.site}.post")
+        drawn = {"key": key} if self.stochastic and key is not None else {}
+        return probe(self.act(pre, **self.learnt(), **drawn), f"{self.site}.post")
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether the activation draws random numbers when given a key."""
+        return self.act.spec is not None and self.act.spec.stochastic
 
     def slope(self, x: jax.Array) -> jax.Array:
         """Return the elementwise derivative at ``x`` under the current parameters; shape of ``x``."""
@@ -91,6 +113,27 @@ class _Domain:
             case False, True:
                 return math.log(self.high - value)
         return value
+
+
+def decay_mask(model: nnx.Module) -> nnx.State:
+    """Return a mask of booleans over ``nnx.state(model, nnx.Param)`` that is False at learnt activation parameters.
+
+    For ``optax.adamw(..., mask=decay_mask(model))`` and the like: decaying a slope or a gate's sharpness towards 0
+    would change the function that is being learnt.
+
+    >>> from actlab import make
+    >>> site = Activation(make("swish", learn=["beta"]), (3,), site="act")
+    >>> jax.tree.leaves(decay_mask(site))
+    [False]
+    """
+    learnt = {
+        (*path, name)
+        for path, module in nnx.iter_modules(model)
+        if isinstance(module, Activation)
+        for name in module.act.learn
+    }
+    params = nnx.to_flat_state(nnx.state(model, nnx.Param))
+    return nnx.from_flat_state([(path, path not in learnt) for path, _ in params])
 
 
 def sites(model: nnx.Module) -> dict[str, Activation]:

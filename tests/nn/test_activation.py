@@ -1,11 +1,13 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
+from flax import nnx
 
 from actlab.activations import make
 from actlab.errors import InputError
-from actlab.nn import Activation
+from actlab.nn import Activation, decay_mask
 
 
 @pytest.mark.parametrize(("per", "shape"), [("tensor", ()), ("channel", (4,)), ("unit", (3, 4))])
@@ -37,19 +39,47 @@ def test_slope_is_the_derivative_under_the_learnt_parameters():
 
 
 def test_learning_from_the_edge_of_a_domain_is_refused():
-    class Edge:
-        """An act whose parameter starts at the end of its domain."""
+    with pytest.raises(InputError, match=r"alpha=0.0 cannot be learnt: start inside \(0.0, inf\)"):
+        Activation(make("isru", learn=["alpha"], alpha=0.0), (4,), site="a")
 
-        spec = type(
-            "S",
-            (),
-            {
-                "parameters": (
-                    type("P", (), {"name": "p", "domain": type("D", (), {"low": 0.0, "high": 1.0})})(),
-                )
-            },
-        )
-        params, learn, per = (("p", 0.0),), ("p",), "tensor"
 
-    with pytest.raises(InputError, match=r"p=0.0 cannot be learnt: start inside \(0.0, 1.0\)"):
-        Activation(Edge(), (4,), site="a")
+@pytest.mark.parametrize("name", ["swiglu", "crelu"])
+def test_what_does_not_fit_a_site_is_refused(name):
+    with pytest.raises(InputError, match="cannot stand at a site"):
+        Activation(make(name), (4,), site="a")
+
+
+def test_a_vector_of_coefficients_is_learnt_along_the_first_axis():
+    for per, shape in (("tensor", (6,)), ("channel", (6, 4)), ("unit", (6, 3, 4))):
+        site = Activation(make("pade_a", learn=["numerator"], per=per), (3, 4), site="a")
+        assert site.numerator.shape == shape
+        x = jnp.linspace(-2.0, 2.0, 24).reshape(2, 3, 4)
+        np.testing.assert_allclose(site(x), make("pade_a")(x), rtol=1e-6)
+        gradient = nnx.grad(lambda site, x=x: site(x).sum())(site)
+        assert gradient["numerator"][...].shape == shape
+        assert jnp.isfinite(gradient["numerator"][...]).all()
+
+
+def test_a_stochastic_site_draws_with_a_key_only():
+    site = Activation(make("rrelu"), (4,), site="a")
+    x = -jnp.ones((2, 4))
+    np.testing.assert_array_equal(site(x), site(x))
+    one, other = (site(x, jax.random.key(i)) for i in range(2))
+    assert not np.array_equal(one, other)
+    np.testing.assert_array_equal(one, site(x, jax.random.key(0)))
+
+
+def test_weight_decay_leaves_learnt_parameters_alone():
+    class Net(nnx.Module):
+        def __init__(self, rngs):
+            self.linear = nnx.Linear(3, 3, rngs=rngs)
+            act = make("swish", learn=["beta"], per="channel")
+            self.acts = nnx.List([Activation(act, (3,), site=f"{i}.act") for i in range(2)])
+
+    net = Net(nnx.Rngs(0))
+    before = np.asarray(net.linear.kernel[...])
+    optimizer = nnx.Optimizer(net, optax.adamw(0.1, weight_decay=1.0, mask=decay_mask(net)), wrt=nnx.Param)
+    optimizer.update(net, jax.tree.map(jnp.zeros_like, nnx.state(net, nnx.Param)))
+    np.testing.assert_allclose(net.linear.kernel[...], 0.9 * before, rtol=1e-6)
+    for act in net.acts:
+        np.testing.assert_array_equal(act.beta[...], 1.0)
