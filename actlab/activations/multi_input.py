@@ -1,0 +1,392 @@
+"""Functions of several features at once: maxima and sorting over groups, winners, concatenated pairs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache, partial
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.typing import ArrayLike
+
+from actlab.activations.exponential_units import elu
+from actlab.activations.rectified import relu
+from actlab.activations.spec import NONNEGATIVE, POSITIVE, REALS, Interval, activation
+from actlab.errors import InputError
+from actlab.gradients import as_real, narrow, widen
+from actlab.gradients.along import checked_axis
+from actlab.gradients.precision import align
+
+_AXIS = (REALS, "the axis of the features")
+_COUNT = Interval(1.0)
+_multi = partial(activation, family="multi-input", turning=None)
+_axiswise = partial(_multi, kind="axiswise", monotonic=False)
+_resizing = partial(_multi, kind="resizing")
+
+
+def _along(name: str, x: ArrayLike, axis: int, f: Callable[[Array], Array], group: int = 1) -> Array:
+    """Apply ``f`` to the last axis of ``x`` with ``axis`` moved there; the backward pass keeps x alone."""
+    x = as_real(x)
+    axis = checked_axis(name, x, axis)
+    if group < 1 or x.shape[axis] % group:
+        raise InputError(f"{name}: {x.shape[axis]} features along axis {axis} are not groups of {group}")
+    return jnp.moveaxis(f(jnp.moveaxis(x, axis, -1)), -1, axis)
+
+
+def keep_arguments(f: Callable[..., Array]) -> Callable[..., Array]:
+    """Return ``f``, compiled in one call, keeping nothing but its arguments for the backward pass."""
+    return jax.jit(jax.checkpoint(f, prevent_cse=False), inline=True)
+
+
+@_resizing(
+    formula="max_j(x[pieces*i+j])",
+    parameters={"pieces": (_COUNT, "entries a maximum is taken over"), "axis": _AXIS},
+    range=REALS,
+    monotonic=True,
+    smoothness="C0",
+    lipschitz=1.0,
+    limits=(-math.inf, math.inf),
+    reference="Goodfellow, Warde-Farley, Mirza, Courville, Bengio 2013, arXiv:1302.4389",
+)
+def maxout(x: ArrayLike, *, pieces: int = 2, axis: int = -1) -> Array:
+    r"""Maxout: the largest of every ``pieces`` neighbouring features.
+
+    .. math:: f(x)_i = \max_{j < k} x_{k i + j}
+
+    Turns n * pieces features into n; the affine maps before it are a layer's (`actlab.nn.Maxout`). Range: all
+    reals; 1-Lipschitz. Of equal entries the first has derivative 1, the others 0.
+
+    Args:
+        x: real array with a multiple of ``pieces`` features.
+        pieces: entries a maximum is taken over, at least 1.
+        axis: the axis of the features.
+
+    Raises:
+        InputError: no such axis, or the number of features is not a multiple of ``pieces``.
+
+    Goodfellow, Warde-Farley, Mirza, Courville, Bengio 2013, arXiv:1302.4389.
+
+    >>> maxout(jnp.array([1.0, 2.0, -3.0, -4.0]))
+    Array([ 2., -3.], dtype=float32)
+    """
+    return _along("maxout", x, axis, _largest(pieces), pieces)
+
+
+@cache
+def _largest(pieces: int) -> Callable[[Array], Array]:
+    def f(x: Array) -> Array:
+        groups = x.reshape(*x.shape[:-1], x.shape[-1] // pieces, pieces)
+        best = jnp.argmax(groups, axis=-1, keepdims=True)
+        return jnp.take_along_axis(groups, best, axis=-1)[..., 0]
+
+    return keep_arguments(f)
+
+
+@_resizing(
+    formula="concat(max(0,x),max(0,-x))",
+    parameters={"axis": _AXIS},
+    range=NONNEGATIVE,
+    monotonic=False,
+    smoothness="C0",
+    lipschitz=1.0,
+    limits=(math.nan, math.nan),
+    reference="Shang, Sohn, Almeida, Lee 2016, arXiv:1603.05201",
+    peers={"tensorflow": "tf.nn.crelu"},
+)
+def crelu(x: ArrayLike, *, axis: int = -1) -> Array:
+    r"""Concatenated ReLU: the positive parts of x, then those of -x.
+
+    .. math:: f(x) = [\max(0, x), \max(0, -x)]
+
+    Doubles the features. Range [0, inf); 1-Lipschitz in the Euclidean norm; kink at 0, where both derivatives
+    are 0.
+
+    Args:
+        x: real array with at least one axis.
+        axis: the axis along which the halves follow one another.
+
+    Raises:
+        InputError: ``x`` has no such axis.
+
+    Shang, Sohn, Almeida, Lee 2016, arXiv:1603.05201.
+
+    >>> crelu(jnp.array([1.0, -2.0]))
+    Array([1., 0., 0., 2.], dtype=float32)
+    """
+    return _along("crelu", x, axis, _crelu)
+
+
+_crelu = keep_arguments(lambda x: jnp.concatenate([relu(x), relu(-x)], axis=-1))
+
+
+@_resizing(
+    formula="concat(elu(x),elu(-x))",
+    parameters={"alpha": (POSITIVE, "minus the limit of either half"), "axis": _AXIS},
+    range=lambda p: Interval(-p["alpha"], math.inf, open_low=True),
+    monotonic=False,
+    smoothness=lambda p: "C1" if p["alpha"] == 1 else "C0",
+    # At 0 both derivatives are alpha; far out one is 1, the other 0.
+    lipschitz=lambda p: max(math.hypot(1.0, p["alpha"]), math.sqrt(2.0) * p["alpha"]),
+    limits=(math.nan, math.nan),
+    reference="Salimans, Karpathy, Chen, Kingma 2017, arXiv:1701.05517",
+    aliases=("concat_elu",),
+)
+def celu_concat(x: ArrayLike, *, alpha: ArrayLike = 1.0, axis: int = -1) -> Array:
+    r"""Concatenated ELU: the `elu` of x, then that of -x.
+
+    .. math:: f(x) = [\mathrm{elu}(x), \mathrm{elu}(-x)]
+
+    Doubles the features. Range (-alpha, inf); continuously differentiable for alpha = 1. Not the celu of Barron.
+
+    Args:
+        x: real array with at least one axis.
+        alpha: minus the limit of either half, positive; a number.
+        axis: the axis along which the halves follow one another.
+
+    Raises:
+        InputError: ``x`` has no such axis.
+
+    Salimans, Karpathy, Chen, Kingma 2017, PixelCNN++, arXiv:1701.05517.
+
+    >>> celu_concat(jnp.array([3.0, -jnp.inf]), alpha=0.5)[:2]
+    Array([ 3. , -0.5], dtype=float32)
+    """
+    return _along("celu_concat", x, axis, lambda x: _celu_concat(x, alpha))
+
+
+concat_elu = celu_concat
+_celu_concat = keep_arguments(
+    lambda x, alpha: jnp.concatenate([elu(x, alpha=alpha), elu(-x, alpha=alpha)], axis=-1)
+)
+
+
+@_axiswise(
+    formula="max(x[2i],x[2i+1]),min(x[2i],x[2i+1])",
+    parameters={"axis": _AXIS},
+    range=REALS,
+    smoothness="C0",
+    lipschitz=1.0,
+    limits=(-math.inf, math.inf),
+    reference="Chernodub, Nowicki 2016, arXiv:1604.02313; Anil, Lucas, Grosse 2018, arXiv:1811.05381",
+    aliases=("oplu", "group_sort_2"),
+    differs="deel-torchlip's MaxMin concatenates relu(x) and relu(-x); others pair the two halves of the axis",
+)
+def max_min(x: ArrayLike, *, axis: int = -1) -> Array:
+    r"""MaxMin: every two neighbouring features, the larger first.
+
+    .. math:: (f_{2i}, f_{2i+1}) = (\max(x_{2i}, x_{2i+1}), \min(x_{2i}, x_{2i+1}))
+
+    A permutation: it keeps norms of values and of gradients. Range: all reals; 1-Lipschitz. Kinks where two
+    partners are equal; they then count as being in order. `group_sort` with pairs sorts upwards instead.
+
+    Args:
+        x: real array with an even number of features.
+        axis: the axis of the features.
+
+    Raises:
+        InputError: no such axis, or its length is odd.
+
+    Chernodub, Nowicki 2016 (OPLU), arXiv:1604.02313; Anil, Lucas, Grosse 2018, arXiv:1811.05381.
+
+    >>> max_min(jnp.array([1.0, 2.0, 4.0, 3.0]))
+    Array([2., 1., 4., 3.], dtype=float32)
+    """
+    return _along("max_min", x, axis, _max_min, 2)
+
+
+oplu = group_sort_2 = max_min
+
+
+@keep_arguments
+def _max_min(x: Array) -> Array:
+    a, b = _pairs(x)
+    swap = b > a
+    return _unpaired(jnp.where(swap, b, a), jnp.where(swap, a, b))
+
+
+def _pairs(x: Array) -> tuple[Array, Array]:
+    groups = x.reshape(*x.shape[:-1], x.shape[-1] // 2, 2)
+    return groups[..., 0], groups[..., 1]
+
+
+def _unpaired(a: Array, b: Array) -> Array:
+    pairs = jnp.stack([a, b], axis=-1)
+    return pairs.reshape(*a.shape[:-1], 2 * a.shape[-1])
+
+
+@_axiswise(
+    formula="sort(x[g*i:g*i+g])",
+    parameters={"group_size": (_COUNT, "features sorted together"), "axis": _AXIS},
+    range=REALS,
+    smoothness="C0",
+    lipschitz=1.0,
+    limits=(-math.inf, math.inf),
+    reference="Anil, Lucas, Grosse 2018, arXiv:1811.05381",
+)
+def group_sort(x: ArrayLike, *, group_size: int = 2, axis: int = -1) -> Array:
+    r"""GroupSort: neighbouring features in groups, each sorted upwards.
+
+    A permutation: it keeps norms of values and of gradients. Range: all reals; 1-Lipschitz. Kinks where members
+    of a group are equal; they then keep their order. group_size = 1 is the identity, the width sorts all.
+
+    Args:
+        x: real array with a multiple of ``group_size`` features.
+        group_size: features sorted together, at least 1.
+        axis: the axis of the features.
+
+    Raises:
+        InputError: no such axis, or the number of features is not a multiple of ``group_size``.
+
+    Anil, Lucas, Grosse 2018, arXiv:1811.05381.
+
+    >>> group_sort(jnp.array([3.0, 1.0, 2.0, 0.0]), group_size=4)
+    Array([0., 1., 2., 3.], dtype=float32)
+    """
+    return _along("group_sort", x, axis, _sorted_groups(group_size), group_size)
+
+
+@cache
+def _sorted_groups(size: int) -> Callable[[Array], Array]:
+    def f(x: Array) -> Array:
+        return jnp.sort(x.reshape(*x.shape[:-1], x.shape[-1] // size, size), axis=-1).reshape(x.shape)
+
+    return keep_arguments(f)
+
+
+@_axiswise(
+    formula="x if x is among the max(1,floor(fraction*n)) largest else 0",
+    parameters={
+        "fraction": (Interval(0.0, 1.0, open_low=True), "share of the features that win"),
+        "axis": _AXIS,
+    },
+    range=REALS,
+    smoothness="jumps",
+    lipschitz=math.inf,
+    limits=(-math.inf, math.inf),
+    reference="Makhzani, Frey 2013, arXiv:1312.5663; Xiao, Zhong, Zheng 2019, arXiv:1905.10510",
+)
+def kwta(x: ArrayLike, *, fraction: float = 0.2, axis: int = -1) -> Array:
+    r"""k winners take all: the largest entries pass, the others become 0.
+
+    .. math:: f(x)_i = x_i \text{ if } x_i \text{ is among the } k \text{ largest, else } 0, \qquad
+              k = \max(1, \lfloor \mathrm{fraction} \cdot n \rfloor)
+
+    Range: all reals, since a negative number can win. It jumps where the order changes; the derivative is 1 for
+    winners, 0 for losers. Exactly k win: of equal entries the first ones. Xiao et al. compete over all features
+    of a sample, their code lets every entry equal to the k-th win.
+
+    Args:
+        x: real array with at least one axis.
+        fraction: share of the features that win, in (0, 1]; a Python number.
+        axis: the axis along which they compete.
+
+    Raises:
+        InputError: ``x`` has no such axis.
+
+    Makhzani, Frey 2013, arXiv:1312.5663; Xiao, Zhong, Zheng 2019, arXiv:1905.10510.
+
+    >>> kwta(jnp.array([3.0, -1.0, 2.0, -4.0]), fraction=0.75)
+    Array([ 3., -1.,  2.,  0.], dtype=float32)
+    """
+
+    def f(x: Array) -> Array:
+        # 0.29 * 100 is 28.999999999999996.
+        return jnp.where(_winners(x, max(1, math.floor(round(fraction * x.shape[-1], 9)))), x, 0.0)
+
+    return _along("kwta", x, axis, f)
+
+
+@_axiswise(
+    formula="max(0,x) if x is among the k largest else 0",
+    parameters={"k": (_COUNT, "how many entries may pass"), "axis": _AXIS},
+    range=NONNEGATIVE,
+    smoothness="jumps",
+    lipschitz=math.inf,
+    limits=(0.0, math.inf),
+    reference="Gao et al. 2024, arXiv:2406.04093",
+)
+def topk_relu(x: ArrayLike, *, k: int = 32, axis: int = -1) -> Array:
+    r"""TopK: the positive ones among the k largest entries pass, the others become 0.
+
+    .. math:: f(x)_i = \max(0, x_i) \text{ if } x_i \text{ is among the } k \text{ largest, else } 0
+
+    Range [0, inf). It jumps where the order changes; the derivative is 1 for entries that pass, else 0. Of
+    equal entries the first ones pass; with at most k features it is `relu`.
+
+    Args:
+        x: real array with at least one axis.
+        k: how many entries may pass, at least 1.
+        axis: the axis along which they compete.
+
+    Raises:
+        InputError: ``x`` has no such axis.
+
+    Gao, Dupré la Tour, Tillman, Goh, Troll, Radford, Sutskever, Leike, Wu 2024, arXiv:2406.04093.
+
+    >>> topk_relu(jnp.array([3.0, -1.0, 2.0, 1.0]), k=2)
+    Array([3., 0., 2., 0.], dtype=float32)
+    """
+    return _along("topk_relu", x, axis, lambda x: jnp.where(_winners(x, k) & ~(x <= 0), x, 0.0))
+
+
+def _winners(x: Array, k: int) -> Array:
+    """Return booleans, True for the k largest entries along the last axis, the first of equal ones."""
+    if k >= x.shape[-1]:
+        return jnp.ones(x.shape, bool)
+    _, best = lax.top_k(lax.stop_gradient(x), k)
+    return jnp.put_along_axis(jnp.zeros(x.shape, bool), best, True, axis=-1, inplace=False)
+
+
+@_axiswise(
+    formula="(x,y) if x*sin(theta/2)<=y*cos(theta/2) else (x*cos(theta)+y*sin(theta),x*sin(theta)-y*cos(theta))",
+    parameters={"theta": (REALS, "twice the angle of the mirror"), "axis": _AXIS},
+    range=REALS,
+    smoothness="C0",
+    lipschitz=1.0,
+    limits=(-math.inf, math.inf),
+    reference="Singla, Singla, Feizi 2021, arXiv:2108.04062",
+    differs="the authors' code pairs the two halves of the axis",
+)
+def householder_act(x: ArrayLike, *, theta: ArrayLike = 0.5 * math.pi, axis: int = -1) -> Array:
+    r"""Householder activation: every two neighbouring features, mirrored to one side of a line.
+
+    .. math:: (a, b) \mapsto (a, b) \text{ if } a \sin\tfrac{\theta}{2} \le b \cos\tfrac{\theta}{2}, \text{ else }
+              (a \cos\theta + b \sin\theta,\; a \sin\theta - b \cos\theta)
+
+    Continuous, since it mirrors at the line through 0 at the angle theta / 2; it keeps norms of values and of
+    gradients. 1-Lipschitz. Kinks on the line, where the derivative is that of the identity. theta = pi / 2 sorts
+    pairs upwards: `group_sort`. The authors' code pairs the two halves of the axis instead of neighbours.
+
+    Args:
+        x: real array with an even number of features.
+        theta: twice the angle of the mirror: a number, or an array that broadcasts against the pairs, their
+            axis last, e.g. one angle for each of the n / 2 pairs.
+        axis: the axis of the features.
+
+    Raises:
+        InputError: no such axis, or its length is odd.
+
+    Singla, Singla, Feizi 2021, arXiv:2108.04062.
+
+    >>> import jax.numpy as jnp
+    >>> print(householder_act(jnp.array([1.0, 2.0, 4.0, 3.0])).round(4))
+    [1. 2. 3. 4.]
+    """
+    return _along("householder_act", x, axis, lambda x: _householder(x, _angles(theta, x)), 2)
+
+
+def _angles(theta: ArrayLike, x: Array) -> Array:
+    return align(theta, jax.ShapeDtypeStruct((*x.shape[:-1], x.shape[-1] // 2), x.dtype))
+
+
+@keep_arguments
+def _householder(x: Array, theta: Array) -> Array:
+    wide, theta = widen(x, theta)
+    a, b = _pairs(wide)
+    beyond = a * jnp.sin(0.5 * theta) > b * jnp.cos(0.5 * theta)
+    cos, sin = jnp.cos(theta), jnp.sin(theta)
+    return narrow(
+        _unpaired(jnp.where(beyond, a * cos + b * sin, a), jnp.where(beyond, a * sin - b * cos, b)), x
+    )
