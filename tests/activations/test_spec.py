@@ -113,9 +113,9 @@ def test_range_monotonicity_lipschitz_limits(name, params):
     ends = [f(jnp.float32(sign * math.inf), **params) for sign in (-1, 1)]
     reached = np.concatenate([values, np.asarray(ends)[np.isfinite(ends)]])
     if math.isfinite(spec.range.low):
-        assert reached.min() < spec.range.low + 1e-3 * (1 + abs(spec.range.low))
+        assert reached.min() < spec.range.low + 2e-3 * (1 + abs(spec.range.low))
     if math.isfinite(spec.range.high):
-        assert reached.max() > spec.range.high - 1e-3 * (1 + abs(spec.range.high))
+        assert reached.max() > spec.range.high - 2e-3 * (1 + abs(spec.range.high))
     np.testing.assert_allclose(ends, spec.limits, rtol=1e-6)
     rising = (np.diff(values[finite]) >= -slack[1:]).all()
     assert rising == spec.monotonic
@@ -138,7 +138,10 @@ def test_kinks_jumps_turning_points_and_smoothness(name, params):
     for jump in spec.jumps:
         step = 1e-5 * max(1.0, abs(jump.at))
         ends = [float(f(jnp.float32(jump.at + d), **params)) for d in (-step, 0.0, step)]
-        np.testing.assert_allclose(ends, [jump.left, jump.value, jump.right], rtol=1e-3, atol=1e-4)
+        told = [jump.left, jump.value, jump.right]
+        if np.float32(jump.at) != jump.at:  # float32 has no such number: it falls on either side
+            ends.pop(1), told.pop(1)
+        np.testing.assert_allclose(ends, told, rtol=1e-3, atol=1e-4)
         assert jump.left != jump.right
     assert (spec.smoothness == "jumps") == bool(spec.jumps)
     if spec.surrogate:

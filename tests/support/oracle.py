@@ -46,7 +46,11 @@ class Jet:
 
     @staticmethod
     def of(value):
-        return value if isinstance(value, Jet) else Jet(arb_series([value if isinstance(value, arb) else arb(value)]))
+        return (
+            value
+            if isinstance(value, Jet)
+            else Jet(arb_series([value if isinstance(value, arb) else arb(value)]))
+        )
 
     @property
     def head(self):
@@ -215,7 +219,14 @@ def mpmath_derivatives(spec, x, orders=3, digits=100, **params):
         a, b, c, d, e = (
             mp.mpf(_evaluate(spec, params, mp.mpf(float(x)) + k * h, "mpmath")) for k in (-2, -1, 0, 1, 2)
         )
-        return [c, (8 * (d - b) - (e - a)) / (12 * h), (-e + 16 * d - 30 * c + 16 * b - a) / (12 * h * h)][:orders]
+        return [c, (8 * (d - b) - (e - a)) / (12 * h), (-e + 16 * d - 30 * c + 16 * b - a) / (12 * h * h)][
+            :orders
+        ]
+
+
+def value(spec, x, **params):
+    """f at a number, in the precision mpmath works in."""
+    return mp.mpf(_evaluate(spec, params, mp.mpf(x), "mpmath"))
 
 
 def derivatives(spec, x, **params):
@@ -301,7 +312,9 @@ def points(dtype, count, reach=None, seed=0):
     sign = rng.choice([-1.0, 1.0], quarter)
     magnitude = np.exp(rng.uniform(math.log(tiny), math.log(top) - 1, quarter)) * sign
     small = 10.0 ** rng.uniform(-5, 0, quarter) * rng.choice([-1.0, 1.0], quarter)
-    return np.concatenate([rng.uniform(-reach, reach, quarter), rng.uniform(-12, 12, quarter), small, magnitude])
+    return np.concatenate(
+        [rng.uniform(-reach, reach, quarter), rng.uniform(-12, 12, quarter), small, magnitude]
+    )
 
 
 def every(dtype):
