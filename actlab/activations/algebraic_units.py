@@ -40,8 +40,8 @@ def squareplus(x: ArrayLike, *, b: ArrayLike = 4.0) -> Array:
 
     Args:
         x: real array.
-        b: size of the bend, not negative. 4 gives f(0) = 1, like the paper's figure; 4 log(2)^2 gives
-            softplus's value at 0.
+        b: size of the bend, not negative (in float32: 0, or from about 1e-27 to 1e28). 4 gives f(0) = 1 and
+            softplus's curvature at 0, 1/4; 4 log(2)^2 gives softplus's value at 0.
 
     Barron 2021, Squareplus: a softplus-like algebraic rectifier, arXiv:2112.11687.
 

@@ -227,7 +227,7 @@ def pelu(x: ArrayLike, *, a: ArrayLike = 1.0, b: ArrayLike = 1.0) -> Array:
               \qquad f'(0) = \tfrac{a}{b}
 
     Range (-a, inf); limits -a and inf. Continuously differentiable; f'' jumps from a / b^2 to 0 at 0.
-    Lipschitz: a / b. Increasing. a = b is `celu`. The paper keeps both parameters above 0.1 while learning.
+    Lipschitz: a / b. Increasing. a = b is `celu`.
 
     Args:
         x: real array.

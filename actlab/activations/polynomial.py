@@ -249,7 +249,7 @@ def slaf(x: ArrayLike, *, coefficients: ArrayLike = (0.0, 1.0, 0.0, 0.0, 0.0, 0.
 
     .. math:: f(x) = \sum_{j=0}^{k-1} a_j x^j, \qquad f'(x) = \sum_{j=1}^{k-1} j\, a_j x^{j-1}
 
-    By default k = 6 and the identity, from where it may learn; the paper states no single start. Smooth; range,
+    By default k = 6 and the identity, from where it may learn; that start is this library's. Smooth; range,
     limits and turning points are those of the polynomial; no Lipschitz constant above degree 1. Evaluated by
     Horner's rule, so close to a multiple root, where the terms cancel, digits are lost.
 

@@ -111,8 +111,8 @@ def uaf(
 
     The defaults are the smooth relu that the authors' code starts from: range [-0.0293, inf), limits 0 and inf,
     smooth, turning at -0.1347, 1.0996-Lipschitz. Sigmoid-like: a = d = 1.01605291, b = 1 / (2a); tanh-like:
-    a = d = 2.12616013, b = 1 / a, e = -1; the identity: a = 1, d = -1. For c != 0 it grows like a parabola, or
-    falls to a plateau; then there is no Lipschitz constant for c > 0.
+    a = d = 2.12616013, b = 1 / a, e = -1; the identity: a = 1, d = -1. For c > 0 it grows
+    like a parabola at both ends, without a Lipschitz constant; for c < 0 the first softplus dies out at both.
 
     Args:
         x: real array.
