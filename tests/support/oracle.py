@@ -294,7 +294,7 @@ def worst(spec, dtype, xs, got, skip=(), **params):
             else:
                 error = float(abs(arb(value) - exact).mid())
                 scale = max(float(abs(exact).mid()), float(abs(exact.mid() * 0 + x * true[order + 1]).mid()))
-                if (error <= tiny and abs(exact) <= tiny) or (abs(value) == top and abs(exact) >= top):
+                if (error <= tiny and not abs(exact) > tiny) or (abs(value) == top and abs(exact) >= top):
                     units = 0.0
                 else:
                     units = error / (eps * scale) if scale else math.inf
