@@ -290,12 +290,7 @@ def kwta(x: ArrayLike, *, fraction: float = 0.2, axis: int = -1) -> Array:
     >>> kwta(jnp.array([3.0, -1.0, 2.0, -4.0]), fraction=0.75)
     Array([ 3., -1.,  2.,  0.], dtype=float32)
     """
-
-    def f(x: Array) -> Array:
-        # 0.29 * 100 is 28.999999999999996.
-        return jnp.where(_winners(x, max(1, math.floor(round(fraction * x.shape[-1], 9)))), x, 0.0)
-
-    return _along("kwta", x, axis, f)
+    return _along("kwta", x, axis, _winners(float(fraction), False))
 
 
 @_axiswise(
@@ -328,15 +323,24 @@ def topk_relu(x: ArrayLike, *, k: int = 32, axis: int = -1) -> Array:
     >>> topk_relu(jnp.array([3.0, -1.0, 2.0, 1.0]), k=2)
     Array([3., 0., 2., 0.], dtype=float32)
     """
-    return _along("topk_relu", x, axis, lambda x: jnp.where(_winners(x, k) & ~(x <= 0), x, 0.0))
+    return _along("topk_relu", x, axis, _winners(k, True))
 
 
-def _winners(x: Array, k: int) -> Array:
-    """Return booleans, True for the k largest entries along the last axis, the first of equal ones."""
-    if k >= x.shape[-1]:
-        return jnp.ones(x.shape, bool)
-    _, best = lax.top_k(lax.stop_gradient(x), k)
-    return jnp.put_along_axis(jnp.zeros(x.shape, bool), best, True, axis=-1, inplace=False)
+@cache
+def _winners(share: float | int, positive: bool) -> Callable[[Array], Array]:
+    """Return the function that keeps the largest entries, a number of them or a fraction, the first of equal ones."""
+
+    def f(x: Array) -> Array:
+        n = x.shape[-1]
+        # 0.29 * 100 is 28.999999999999996.
+        k = share if isinstance(share, int) else max(1, math.floor(round(share * n, 9)))
+        wins = jnp.ones(x.shape, bool)
+        if k < n:
+            _, best = lax.top_k(lax.stop_gradient(x), k)
+            wins = jnp.put_along_axis(~wins, best, True, axis=-1, inplace=False)
+        return jnp.where(wins & ~(x <= 0) if positive else wins, x, 0.0)
+
+    return keep_arguments(f)
 
 
 @_axiswise(
