@@ -24,6 +24,8 @@ from actlab.activations.attention import sigmoid_attention as sigmoid_attention
 from actlab.activations.attention import softmax_one as softmax_one
 from actlab.activations.attention import softmax_sink as softmax_sink
 from actlab.activations.attention import softpick as softpick
+from actlab.activations.blend import abu as abu
+from actlab.activations.blend import taaf as taaf
 from actlab.activations.complex_valued import complex_crelu as complex_crelu
 from actlab.activations.complex_valued import mod_relu as mod_relu
 from actlab.activations.complex_valued import wire_gabor as wire_gabor
@@ -87,6 +89,9 @@ from actlab.activations.hard_saturating import hard_sigmoid_bnn as hard_sigmoid_
 from actlab.activations.hard_saturating import hard_tanh as hard_tanh
 from actlab.activations.hard_saturating import sparse_sigmoid as sparse_sigmoid
 from actlab.activations.hard_saturating import sqnl as sqnl
+from actlab.activations.hinges import apl as apl
+from actlab.activations.hinges import aplu as aplu
+from actlab.activations.hinges import pwlu as pwlu
 from actlab.activations.isru import dyisru as dyisru
 from actlab.activations.isru import isru as isru
 from actlab.activations.lean import lean as lean
@@ -147,6 +152,10 @@ from actlab.activations.radial import gaussian as gaussian
 from actlab.activations.radial import gaussian_sigma as gaussian_sigma
 from actlab.activations.radial import mexican_hat as mexican_hat
 from actlab.activations.radial import ricker as ricker
+from actlab.activations.rational import kan_rational as kan_rational
+from actlab.activations.rational import pade_a as pade_a
+from actlab.activations.rational import pade_b as pade_b
+from actlab.activations.rational import rational_free as rational_free
 from actlab.activations.rectified import brelu as brelu
 from actlab.activations.rectified import clipped_relu as clipped_relu
 from actlab.activations.rectified import leaky_relu as leaky_relu
@@ -213,6 +222,10 @@ from actlab.activations.spiking import spike_sigmoid as spike_sigmoid
 from actlab.activations.spiking import spike_soft_sign as spike_soft_sign
 from actlab.activations.spiking import spike_straight_through as spike_straight_through
 from actlab.activations.spiking import spike_triangular as spike_triangular
+from actlab.activations.spline import kaf as kaf
+from actlab.activations.spline import kan_bspline as kan_bspline
+from actlab.activations.spline import kan_chebyshev as kan_chebyshev
+from actlab.activations.spline import kan_rbf as kan_rbf
 from actlab.activations.stochastic import noisy_relu as noisy_relu
 from actlab.activations.stochastic import prob_act as prob_act
 from actlab.activations.stochastic import rrelu as rrelu

@@ -25,10 +25,11 @@ def clipped(u: Array) -> Array:
     return jnp.clip(u, -end, end)
 
 
-def bell(u: Array) -> Array:
-    """Return exp(-u^2)."""
+def bell(u: Array, factor: Array | float = 1.0) -> Array:
+    """Return ``factor`` times exp(-u^2)."""
     u = clipped(u)
-    return jnp.exp(-u * u)
+    half = jnp.exp(-0.5 * u * u)
+    return (factor * half) * half
 
 
 def bell_slope(u: Array, factor: Array | float = 1.0) -> Array:
