@@ -45,6 +45,7 @@ def _gabor_range(p):
 
 @activation(
     family="complex",
+    kind="complex",
     formula="exp(1j*omega*x)*exp(-abs(scale*x)**2)",
     parameters={
         "omega": (REALS, "frequency of the carrier"),
@@ -105,6 +106,7 @@ def _gabor(x: Array, omega: Array, scale: Array) -> Array:
 
 @activation(
     family="complex",
+    kind="complex",
     formula="max(0,abs(x)+bias)*x/abs(x)",
     parameters={"bias": (REALS, "added to the modulus; below 0 it makes a disc of zeros")},
     range=NONNEGATIVE,  # of the modulus
@@ -206,6 +208,7 @@ _mod_relu = jax.jit(_mod_relu_rule, inline=True)
 
 @activation(
     family="complex",
+    kind="complex",
     formula="max(0,real(x))+1j*max(0,imag(x))",
     range=NONNEGATIVE,  # of the modulus
     monotonic=True,

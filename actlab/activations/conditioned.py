@@ -77,7 +77,7 @@ def _fourier_features(x: Array, frequencies: Array) -> Array:
     limits=(math.nan, math.inf),
     turning=None,
     reference="Ma, Zhang, Sun 2020, arXiv:2007.11824",
-    kind="axiswise",
+    kind="conditioned",
 )
 def funnel_relu(x: ArrayLike, context: ArrayLike) -> Array:
     r"""Funnel ReLU (FReLU): the larger of x and a condition computed from its surroundings.
@@ -120,7 +120,7 @@ _funnel = keep_inputs(
     limits=(math.nan, math.nan),
     turning=None,
     reference="Chen, Dai, Liu, Chen, Yuan, Liu 2020, arXiv:2003.10027",
-    kind="axiswise",
+    kind="conditioned",
 )
 def dynamic_relu(x: ArrayLike, slopes: ArrayLike, offsets: ArrayLike) -> Array:
     r"""Dynamic ReLU (DY-ReLU): the largest of K straight lines whose coefficients depend on the sample.
@@ -173,7 +173,7 @@ _dynamic = keep_input(_dynamic_value, vectors=(0, 1))
     limits=(math.nan, math.nan),
     turning=None,
     reference="Ma, Zhang, Liu, Sun 2020, arXiv:2009.04759",
-    kind="axiswise",
+    kind="conditioned",
 )
 def meta_acon(x: ArrayLike, beta: ArrayLike, p1: ArrayLike, p2: ArrayLike) -> Array:
     r"""Meta-ACON: a smooth maximum of p1 x and p2 x whose sharpness is computed for each sample.

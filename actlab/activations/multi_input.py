@@ -26,12 +26,10 @@ _axiswise = partial(_multi, kind="axiswise", monotonic=False)
 _resizing = partial(_multi, kind="resizing")
 
 
-def _along(name: str, x: ArrayLike, axis: int, f: Callable[[Array], Array], group: int = 1) -> Array:
-    """Apply ``f`` to the last axis of ``x`` with ``axis`` moved there; the backward pass keeps x alone."""
+def _along(name: str, x: ArrayLike, axis: int, f: Callable[[Array], Array]) -> Array:
+    """Apply ``f`` to the last axis of ``x`` with ``axis`` moved there."""
     x = as_real(x)
     axis = checked_axis(name, x, axis)
-    if group < 1 or x.shape[axis] % group:
-        raise InputError(f"{name}: {x.shape[axis]} features along axis {axis} are not groups of {group}")
     return jnp.moveaxis(f(jnp.moveaxis(x, axis, -1)), -1, axis)
 
 
@@ -71,12 +69,14 @@ def maxout(x: ArrayLike, *, pieces: int = 2, axis: int = -1) -> Array:
     >>> maxout(jnp.array([1.0, 2.0, -3.0, -4.0]))
     Array([ 2., -3.], dtype=float32)
     """
-    return _along("maxout", x, axis, _largest(pieces), pieces)
+    return _along("maxout", x, axis, _largest(pieces))
 
 
 @cache
 def _largest(pieces: int) -> Callable[[Array], Array]:
     def f(x: Array) -> Array:
+        if pieces < 1 or x.shape[-1] % pieces:
+            raise InputError(f"maxout: {x.shape[-1]} features are not pieces of {pieces}")
         groups = x.reshape(*x.shape[:-1], x.shape[-1] // pieces, pieces)
         best = jnp.argmax(groups, axis=-1, keepdims=True)
         return jnp.take_along_axis(groups, best, axis=-1)[..., 0]
@@ -179,21 +179,22 @@ def max_min(x: ArrayLike, *, axis: int = -1) -> Array:
     .. math:: (f_{2i}, f_{2i+1}) = (\max(x_{2i}, x_{2i+1}), \min(x_{2i}, x_{2i+1}))
 
     A permutation: it keeps norms of values and of gradients. Range: all reals; 1-Lipschitz. Kinks where two
-    partners are equal; they then count as being in order. `group_sort` with pairs sorts upwards instead.
+    partners are equal; they then count as being in order. The last feature of an odd number has no partner and
+    passes as it is. `group_sort` with pairs, under which this function also goes, sorts upwards instead.
 
     Args:
-        x: real array with an even number of features.
+        x: real array with at least one axis.
         axis: the axis of the features.
 
     Raises:
-        InputError: no such axis, or its length is odd.
+        InputError: ``x`` has no such axis.
 
     Chernodub, Nowicki 2016 (OPLU), arXiv:1604.02313; Anil, Lucas, Grosse 2018, arXiv:1811.05381.
 
     >>> max_min(jnp.array([1.0, 2.0, 4.0, 3.0]))
     Array([2., 1., 4., 3.], dtype=float32)
     """
-    return _along("max_min", x, axis, _max_min, 2)
+    return _along("max_min", x, axis, _max_min)
 
 
 oplu = group_sort_2 = max_min
@@ -201,19 +202,21 @@ oplu = group_sort_2 = max_min
 
 @keep_arguments
 def _max_min(x: Array) -> Array:
-    a, b = _pairs(x)
+    a, b, alone = _pairs(x)
     swap = b > a
-    return _unpaired(jnp.where(swap, b, a), jnp.where(swap, a, b))
+    return _unpaired(jnp.where(swap, b, a), jnp.where(swap, a, b), alone)
 
 
-def _pairs(x: Array) -> tuple[Array, Array]:
+def _pairs(x: Array) -> tuple[Array, Array, Array]:
+    """Return the first and the second of every pair of neighbours, and what is left without a partner."""
+    x, alone = jnp.split(x, [x.shape[-1] // 2 * 2], axis=-1)
     groups = x.reshape(*x.shape[:-1], x.shape[-1] // 2, 2)
-    return groups[..., 0], groups[..., 1]
+    return groups[..., 0], groups[..., 1], alone
 
 
-def _unpaired(a: Array, b: Array) -> Array:
-    pairs = jnp.stack([a, b], axis=-1)
-    return pairs.reshape(*a.shape[:-1], 2 * a.shape[-1])
+def _unpaired(a: Array, b: Array, alone: Array) -> Array:
+    pairs = jnp.stack([a, b], axis=-1).reshape(*a.shape[:-1], 2 * a.shape[-1])
+    return jnp.concatenate([pairs, alone], axis=-1)
 
 
 @_axiswise(
@@ -229,28 +232,34 @@ def group_sort(x: ArrayLike, *, group_size: int = 2, axis: int = -1) -> Array:
     r"""GroupSort: neighbouring features in groups, each sorted upwards.
 
     A permutation: it keeps norms of values and of gradients. Range: all reals; 1-Lipschitz. Kinks where members
-    of a group are equal; they then keep their order. group_size = 1 is the identity, the width sorts all.
+    of a group are equal; they then keep their order. group_size = 1 is the identity, the width sorts all. The last
+    group is smaller where the number of features is not a multiple of group_size.
 
     Args:
-        x: real array with a multiple of ``group_size`` features.
+        x: real array with at least one axis.
         group_size: features sorted together, at least 1.
         axis: the axis of the features.
 
     Raises:
-        InputError: no such axis, or the number of features is not a multiple of ``group_size``.
+        InputError: ``x`` has no such axis, or group_size is below 1.
 
     Anil, Lucas, Grosse 2018, arXiv:1811.05381.
 
     >>> group_sort(jnp.array([3.0, 1.0, 2.0, 0.0]), group_size=4)
     Array([0., 1., 2., 3.], dtype=float32)
     """
-    return _along("group_sort", x, axis, _sorted_groups(group_size), group_size)
+    return _along("group_sort", x, axis, _sorted_groups(group_size))
 
 
 @cache
 def _sorted_groups(size: int) -> Callable[[Array], Array]:
+    if size < 1:
+        raise InputError(f"group_sort: group_size must be at least 1, got {size}")
+
     def f(x: Array) -> Array:
-        return jnp.sort(x.reshape(*x.shape[:-1], x.shape[-1] // size, size), axis=-1).reshape(x.shape)
+        whole, rest = jnp.split(x, [x.shape[-1] // size * size], axis=-1)
+        groups = jnp.sort(whole.reshape(*whole.shape[:-1], whole.shape[-1] // size, size), axis=-1)
+        return jnp.concatenate([groups.reshape(whole.shape), jnp.sort(rest, axis=-1)], axis=-1)
 
     return keep_arguments(f)
 
@@ -273,17 +282,13 @@ def kwta(x: ArrayLike, *, fraction: float = 0.2, axis: int = -1) -> Array:
     .. math:: f(x)_i = x_i \text{ if } x_i \text{ is among the } k \text{ largest, else } 0, \qquad
               k = \max(1, \lfloor \mathrm{fraction} \cdot n \rfloor)
 
-    Range: all reals, since a negative number can win. It jumps where the order changes; the derivative is 1 for
-    winners, 0 for losers. Exactly k win: of equal entries the first ones. Xiao et al. compete over all features
-    of a sample, their code lets every entry equal to the k-th win.
+    Range: all reals, since a negative number can win. It jumps where the order changes; the derivative is 1 or 0.
+    Exactly k win: of equal entries the first (all, over the whole sample, in the code of Xiao et al.).
 
     Args:
         x: real array with at least one axis.
         fraction: share of the features that win, in (0, 1]; a Python number.
         axis: the axis along which they compete.
-
-    Raises:
-        InputError: ``x`` has no such axis.
 
     Makhzani, Frey 2013, arXiv:1312.5663; Xiao, Zhong, Zheng 2019, arXiv:1905.10510.
 
@@ -314,9 +319,6 @@ def topk_relu(x: ArrayLike, *, k: int = 32, axis: int = -1) -> Array:
         x: real array with at least one axis.
         k: how many entries may pass, at least 1.
         axis: the axis along which they compete.
-
-    Raises:
-        InputError: ``x`` has no such axis.
 
     Gao, Dupré la Tour, Tillman, Goh, Troll, Radford, Sutskever, Leike, Wu 2024, arXiv:2406.04093.
 
@@ -361,16 +363,17 @@ def householder_act(x: ArrayLike, *, theta: ArrayLike = 0.5 * math.pi, axis: int
 
     Continuous, since it mirrors at the line through 0 at the angle theta / 2; it keeps norms of values and of
     gradients. 1-Lipschitz. Kinks on the line, where the derivative is that of the identity. theta = pi / 2 sorts
-    pairs upwards: `group_sort`. The authors' code pairs the two halves of the axis instead of neighbours.
+    pairs upwards: `group_sort`. The last feature of an odd number passes as it is. The authors' code pairs the two
+    halves of the axis instead of neighbours.
 
     Args:
-        x: real array with an even number of features.
+        x: real array with at least one axis.
         theta: twice the angle of the mirror: a number, or an array that broadcasts against the pairs, their
             axis last, e.g. one angle for each of the n / 2 pairs.
         axis: the axis of the features.
 
     Raises:
-        InputError: no such axis, or its length is odd.
+        InputError: ``x`` has no such axis.
 
     Singla, Singla, Feizi 2021, arXiv:2108.04062.
 
@@ -378,7 +381,7 @@ def householder_act(x: ArrayLike, *, theta: ArrayLike = 0.5 * math.pi, axis: int
     >>> print(householder_act(jnp.array([1.0, 2.0, 4.0, 3.0])).round(4))
     [1. 2. 3. 4.]
     """
-    return _along("householder_act", x, axis, lambda x: _householder(x, _angles(theta, x)), 2)
+    return _along("householder_act", x, axis, lambda x: _householder(x, _angles(theta, x)))
 
 
 def _angles(theta: ArrayLike, x: Array) -> Array:
@@ -388,9 +391,8 @@ def _angles(theta: ArrayLike, x: Array) -> Array:
 @keep_arguments
 def _householder(x: Array, theta: Array) -> Array:
     wide, theta = widen(x, theta)
-    a, b = _pairs(wide)
+    a, b, alone = _pairs(wide)
     beyond = a * jnp.sin(0.5 * theta) > b * jnp.cos(0.5 * theta)
     cos, sin = jnp.cos(theta), jnp.sin(theta)
-    return narrow(
-        _unpaired(jnp.where(beyond, a * cos + b * sin, a), jnp.where(beyond, a * sin - b * cos, b)), x
-    )
+    first, second = jnp.where(beyond, a * cos + b * sin, a), jnp.where(beyond, a * sin - b * cos, b)
+    return narrow(_unpaired(first, second, alone), x)

@@ -133,7 +133,7 @@ class Inexact:
 
 
 Params = Mapping[str, Any]
-KINDS = ("elementwise", "axiswise", "gated", "resizing")
+KINDS = ("elementwise", "axiswise", "gated", "conditioned", "resizing", "complex")
 CALL_TIME = ("key", "where")  # keyword arguments that are arrays of the call, not parameters
 
 
@@ -157,7 +157,8 @@ class Spec:
         surrogate: the formula of the derivative that autodiff returns, where it deliberately is not f'.
         kind: ``"elementwise"``: f(x), each output depends on one input; ``"axiswise"``: f(x), same shape,
             entries along an axis depend on one another; ``"gated"``: f(gate, up), two operands;
-            ``"resizing"``: the output has another shape.
+            ``"conditioned"``: f(x, arrays), same shape, told by further arrays that are computed elsewhere;
+            ``"resizing"``: the output has another shape; ``"complex"``: f(x), complex numbers in or out.
         keeps: what the backward pass keeps: ``"input"``, ``"output"`` (where f' can be told from y without loss)
             or ``"nothing"``.
         stochastic: takes ``key``; without a key the deterministic form stated in the docstring.

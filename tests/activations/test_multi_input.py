@@ -168,9 +168,15 @@ def test_any_axis_and_what_is_kept(act):
 
 
 def test_widths_that_do_not_divide():
-    for act in (ONE[0], actlab.make("max_min"), ONE[4], ONE[7]):
-        with pytest.raises(InputError, match="features along axis"):
-            act(jnp.ones(7))
+    for pieces in (2, 0):
+        with pytest.raises(InputError, match="7 features are not pieces of"):
+            actlab.maxout(jnp.ones(7), pieces=pieces)
+    with pytest.raises(InputError, match="at least 1"):
+        actlab.group_sort(jnp.ones(7), group_size=0)
+    x = jnp.asarray([3.0, 1.0, 2.0, 5.0, -1.0])
+    np.testing.assert_array_equal(actlab.max_min(x), [3, 1, 5, 2, -1])
+    np.testing.assert_array_equal(actlab.group_sort(x, group_size=3), [1, 2, 3, -1, 5])
+    np.testing.assert_allclose(actlab.householder_act(x), [1, 3, 2, 5, -1], rtol=1e-6)
 
 
 def test_ties_go_to_the_first():
