@@ -74,8 +74,12 @@ def split_gate(x: ArrayLike, *, order: str, layout: str = "halves", axis: int = 
     range=REALS,
     smoothness="Cinf",
     reference="Dauphin, Fan, Auli, Grangier 2016, arXiv:1612.08083",
-    peers={"jax": "jax.nn.glu", "torch": "torch.nn.functional.glu"},
-    differs="jax.nn.glu and torch take one tensor, whose second half gates",
+    peers={
+        "jax": "jax.nn.glu(jax.numpy.concatenate((up, gate), -1))",
+        "torch": "torch.nn.functional.glu(torch.cat((up, gate), -1))",
+        "keras": "keras.activations.glu(keras.ops.concatenate((up, gate), -1))",
+    },
+    differs="They take one tensor, whose second half gates.",
 )
 def glu(gate: ArrayLike, up: ArrayLike) -> Array:
     r"""Gated linear unit: what passes, times the sigmoid of the gate.
