@@ -1,0 +1,460 @@
+"""Functions along an axis against their definitions in mpmath, one row at a time; masks, extremes, transforms."""
+
+import contextlib
+import functools
+
+import jax
+import jax.numpy as jnp
+import mpmath as mp
+import numpy as np
+import pytest
+
+import actlab
+from actlab.errors import InputError
+
+INF, NAN = float("inf"), float("nan")
+THIRD = 1 / 3
+
+
+# Definitions: a row and the parameters, all mpf, to a row. ---------------------------------------------------
+
+
+def share(parts, rest=0):
+    total = sum(parts) + rest
+    return [p / total for p in parts]
+
+
+def entmax_row(x, alpha):
+    """By bisection for the threshold; at alpha = 1 the softmax."""
+    if alpha == 1:
+        return share([mp.exp(v) for v in x])
+    h = alpha - 1
+    z = [h * (v - max(x)) for v in x]
+
+    def weights(threshold):
+        return [mp.power(v - threshold, 1 / h) if v > threshold else mp.mpf(0) for v in z]
+
+    low, high = mp.mpf(-1), mp.mpf(0)
+    for _ in range(int(mp.mp.prec * 1.1)):
+        middle = (low + high) / 2
+        low, high = (middle, high) if sum(weights(middle)) > 1 else (low, middle)
+    return weights(low)
+
+
+def norm_row(x, power, eps, mean):
+    size = sum(v ** (2 * power) for v in x) / (len(x) if mean else 1)
+    return [v**power / mp.sqrt(size + eps) for v in x]
+
+
+def poly_norm_row(x, coefficients, bias, eps, norm):
+    terms = [norm_row(x, k + 1, eps, norm == "rms") for k in range(len(coefficients))]
+    return [
+        bias + sum(a * term[i] for a, term in zip(coefficients, terms, strict=True)) for i in range(len(x))
+    ]
+
+
+def softpick_row(x, eps):
+    size = sum(abs(mp.exp(v) - 1) for v in x) + eps
+    return [max(mp.mpf(0), mp.exp(v) - 1) / size for v in x]
+
+
+DEFINITIONS = {
+    "softmax": lambda x: share([mp.exp(v) for v in x]),
+    "softmin": lambda x: share([mp.exp(-v) for v in x]),
+    "log_softmax": lambda x: [v - mp.log(sum(mp.exp(u) for u in x)) for v in x],
+    "logsumexp": lambda x: [mp.log(sum(mp.exp(v) for v in x))],
+    "softmax_temperature": lambda x, temperature: share([mp.exp(v / temperature) for v in x]),
+    "softmax_one": lambda x: share([mp.exp(v) for v in x], 1),
+    "softmax_sink": lambda x, sink: share([mp.exp(v) for v in x], mp.exp(sink)),
+    "scalable_softmax": lambda x, scale: share([mp.exp(scale * mp.log(len(x)) * v) for v in x]),
+    "softpick": softpick_row,
+    "sigmoid_attention": lambda x: [1 / (1 + len(x) * mp.exp(-v)) for v in x],
+    "sparsemax": lambda x: entmax_row(x, mp.mpf(2)),
+    "entmax15": lambda x: entmax_row(x, mp.mpf("1.5")),
+    "entmax": entmax_row,
+    "rms_norm_act": lambda x, gamma, eps: [gamma * v for v in norm_row(x, 1, eps, True)],
+    "poly_norm": poly_norm_row,
+}
+# An alpha given as an array takes the general path at 1, 1.5 and 2 too.
+CASES = [(name, {}) for name in DEFINITIONS if name != "entmax"]
+CASES += [("entmax", {"alpha": a}) for a in (1.0, 1.0001, 1.2, 1.5, 1.8, 2.0, 3.0, 6.0)]
+CASES += [
+    ("softmax_temperature", {"temperature": 0.3}),
+    ("softmax_sink", {"sink": -1.5}),
+    ("softmax_sink", {"sink": 4.0}),
+    ("scalable_softmax", {"scale": -0.7}),
+    ("softpick", {"eps": 0.5}),
+    ("rms_norm_act", {"gamma": -2.0, "eps": 0.1}),
+    ("poly_norm", {"coefficients": (0.5, -2.0, 0.3, 1.0), "bias": 0.2, "eps": 0.01, "norm": "rms"}),
+]
+cases = pytest.mark.parametrize(("name", "params"), CASES, ids=str)
+ALL = sorted(DEFINITIONS)
+MASKED = [name for name in ALL if name not in ("rms_norm_act", "poly_norm")]
+LEARNT = [
+    (name, params, key)
+    for name, params in CASES
+    for key, value in (actlab.registry()[name].spec.defaults | params).items()
+    if isinstance(value, float)
+]
+
+
+def function(name):
+    return getattr(actlab, name)
+
+
+def exact(value):
+    if isinstance(value, tuple):
+        return tuple(map(exact, value))
+    return value if isinstance(value, (str, mp.mpf)) else mp.mpf(float(value))
+
+
+def with_dtype(dtype):
+    return jax.enable_x64(True) if dtype == "float64" else contextlib.nullcontext()
+
+
+def definition(name, params, row):
+    given = {
+        k: v for k, v in (function(name).spec.defaults | params).items() if k not in ("axis", "keepdims")
+    }
+    return DEFINITIONS[name](row, **{k: exact(v) for k, v in given.items()})
+
+
+ROWS = np.random.default_rng(7).normal(size=(5, 4)) * np.array([[0.1], [0.5], [1.0], [3.0], [12.0]])
+
+
+def as_arrays(params, dtype):
+    return {k: jnp.asarray(v, dtype) if isinstance(v, float) else v for k, v in params.items()}
+
+
+def difference(f, at, h):
+    """The derivative of a function of one mpf to a row, by central differences."""
+    return [(a - b) / (2 * h) for a, b in zip(f(at + h), f(at - h), strict=True)]
+
+
+def true_jacobian(name, params, row):
+    def along(j):
+        def moved(v):
+            return definition(name, params, [*row[:j], v, *row[j + 1 :]])
+
+        return difference(moved, row[j], mp.mpf(10) ** -15)
+
+    columns = [along(j) for j in range(len(row))]
+    return [[column[i] for column in columns] for i in range(len(columns[0]))]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@cases
+def test_value_and_jacobian(name, params, dtype):
+    """In units of eps (|f| + sum of |df/dx_j x_j|), what rounding the input costs; derivatives by their row."""
+    eps = float(jnp.finfo(dtype).eps)
+    numbers = {k: v for k, v in (function(name).spec.defaults | params).items() if isinstance(v, float)}
+    others = {k: v for k, v in params.items() if k not in numbers}
+    rounded = others | {k: float(np.asarray(v, dtype)) for k, v in numbers.items()}
+    with mp.workdps(45), with_dtype(dtype):
+        x = jnp.asarray(ROWS, dtype)
+
+        def f(row):
+            return jnp.atleast_1d(function(name)(row, **as_arrays(params, dtype)))
+
+        got, jacobians = jax.jit(jax.vmap(lambda row: (f(row), jax.jacrev(f)(row))))(x)
+        assert got.dtype == jacobians.dtype == dtype
+        for row, ys, jacobian in zip(np.asarray(x), np.asarray(got), np.asarray(jacobians), strict=True):
+            row = [exact(v) for v in row]
+            slopes = true_jacobian(name, rounded, row)
+            for i, true in enumerate(definition(name, rounded, row)):
+                cost = abs(true) + sum(abs(s * v) for s, v in zip(slopes[i], row, strict=True))
+                assert abs(exact(ys[i]) - true) <= 4 * eps * cost + 1e-37, (row, i)
+                scale = max(map(abs, slopes[i])) + abs(true) + (name == "log_softmax")
+                scale *= 1 + max(map(abs, row))
+                for j, slope in enumerate(slopes[i]):
+                    assert abs(exact(jacobian[i][j]) - slope) <= 8 * eps * scale + 1e-37, (row, i, j)
+
+
+@pytest.mark.parametrize(("name", "params", "key"), LEARNT, ids=str)
+def test_derivative_by_a_parameter(name, params, key):
+    row = ROWS[2]
+    at = (function(name).spec.defaults | params)[key]
+    with mp.workdps(45), jax.enable_x64(True):
+        h = mp.mpf(10) ** -15
+        start = exact(at) + h if key == "alpha" else exact(at)  # the definition knows no alpha below 1
+        truth = difference(lambda p: definition(name, params | {key: p}, [exact(v) for v in row]), start, h)
+
+        def f(p):
+            return function(name)(jnp.asarray(row), **as_arrays(params, "float64") | {key: p})
+
+        for got in jax.jit(lambda p: (jax.jacfwd(f)(p), jax.jacrev(f)(p)))(jnp.asarray(at)):
+            np.testing.assert_allclose(got, [float(v) for v in truth], rtol=1e-9, atol=1e-12)
+
+
+@cases
+def test_second_derivatives_are_those_of_the_first(name, params):
+    with jax.enable_x64(True):
+        x = jnp.asarray(np.random.default_rng(5).normal(size=(2, 4)))
+        shape = jax.eval_shape(lambda x: function(name)(x, **params), x).shape
+        v, u = (jnp.asarray(np.random.default_rng(k).normal(size=s)) for k, s in ((6, shape), (8, x.shape)))
+        numbers = as_arrays(params, "float64")
+
+        def loss(x):
+            return jnp.vdot(v, function(name)(x, **numbers))
+
+        @jax.jit
+        def all_ways(x):
+            gradient = jax.grad(loss)
+            h = 1e-5
+            return (
+                (gradient(x + h * u) - gradient(x - h * u)) / (2 * h),
+                jax.jvp(gradient, (x,), (u,))[1],
+                jax.grad(lambda x: jnp.vdot(gradient(x), u))(x),
+            )
+
+        differences, forward, reverse = all_ways(x)
+        np.testing.assert_allclose(forward, differences, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(reverse, forward, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_masked_entries_do_not_take_part(name):
+    """Three of five entries: what the three alone give. None: zeros. Whatever the others hold."""
+    f = function(name)
+    rng = np.random.default_rng(0)
+    x, v = (jnp.asarray(rng.normal(size=(4, 5)), "float32") for _ in range(2))
+    mask = np.array([[1, 0, 1, 1, 0], [0, 1, 0, 1, 1], [1, 1, 1, 0, 0], [0, 0, 0, 0, 0]], bool)
+    inside = np.nonzero(mask[:3])[1].reshape(3, 3)
+
+    def loss(x, v, where=None):
+        y = f(x, where=where)
+        return jnp.sum(jnp.where(jnp.isfinite(y), y, 0.0) * (v[:, 0] if name == "logsumexp" else v))
+
+    @jax.jit
+    def everything(x, mask):
+        return f(x, where=mask), jax.grad(loss)(x, v, mask), jax.hessian(loss)(x, v, mask)
+
+    few = jnp.take_along_axis(x[:3], inside, -1)
+    few_v = (
+        jnp.broadcast_to(v[:3, :1], (3, 3)) if name == "logsumexp" else jnp.take_along_axis(v[:3], inside, -1)
+    )
+    want, slope = f(few), jax.grad(loss)(few, few_v)
+    left_out = -INF if name in ("log_softmax", "logsumexp") else 0.0
+    for rubbish in (NAN, INF, 1e30):
+        y, g, hessian = everything(jnp.where(mask, x, rubbish), mask)
+        got = y[:3] if name == "logsumexp" else jnp.take_along_axis(y[:3], inside, -1)
+        np.testing.assert_allclose(got, want, rtol=2e-6)
+        np.testing.assert_array_equal(y[3:] if name == "logsumexp" else y[~mask], left_out)
+        np.testing.assert_allclose(jnp.take_along_axis(g[:3], inside, -1), slope, rtol=1e-4, atol=1e-6)
+        np.testing.assert_array_equal(g[~mask], 0.0)
+        assert not jnp.isnan(hessian).any()
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_masks_under_transforms(name):
+    """The mask is an operand: traced, batched, scanned, rematerialised; it broadcasts like a parameter."""
+    f = function(name)
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(3, 4)), "float32")
+    masks = jnp.asarray(np.random.default_rng(1).random((2, 3, 4)) < 0.7).at[:, 1].set(False)
+
+    def loss(x, mask):
+        y = f(x, where=mask)
+        return jnp.sum(jnp.where(jnp.isfinite(y), jnp.sin(y), 0.0))
+
+    plain = jnp.stack([jax.grad(loss)(x, m) for m in masks])
+    np.testing.assert_allclose(jax.jit(jax.vmap(jax.grad(loss), (None, 0)))(x, masks), plain, atol=1e-6)
+    np.testing.assert_allclose(jax.grad(jax.checkpoint(loss))(x, masks[0]), plain[0], atol=1e-6)
+
+    def scanned(x):
+        return jax.lax.scan(lambda c, m: (c + loss(x, m), None), jnp.zeros(()), masks)[0]
+
+    np.testing.assert_allclose(jax.jit(jax.grad(scanned))(x), plain.sum(0), atol=1e-6)
+    np.testing.assert_allclose(f(x, where=masks[0, 0]), f(x, where=jnp.tile(masks[0, 0], (3, 1))))
+    assert jax.grad(loss, argnums=(0, 1), allow_int=True)(x, masks[0])[1].dtype == jax.dtypes.float0
+    with pytest.raises(InputError, match="booleans"):
+        f(x, where=jnp.ones((3, 4)))
+    with pytest.raises(InputError, match="does not fit"):
+        f(x, where=jnp.ones((2, 4), bool))
+
+
+@cases
+def test_extremes(name, params):
+    """No NaN in values, Jacobians and Hessians of rows that strain a formula; NaN handed on."""
+    big = float(jnp.finfo("float32").max)
+    finite = [
+        [big, -big, 0],
+        [1e30, 1e30, -1e-30],
+        [0, -0.0, 0],
+        [1e-30, 2e-30, 0],
+        [-90, -104, -1],
+        [300, -5, 88],
+    ]
+    infinite = [[-INF, 0, 0], [-INF, -INF, -INF], [INF, 0, 1], [INF, INF, 0]]
+    f = functools.partial(function(name), **as_arrays(params, "float32"))
+
+    @jax.jit
+    @jax.vmap
+    def everything(x):
+        total = jax.hessian(lambda x: jnp.sum(jnp.asarray([1.0, 2.0, 4.0], x.dtype) * f(x)))
+        return f(x), jax.jacrev(f)(x), jax.jacfwd(f)(x), total(x)
+
+    for dtype in ("float32", "float16") if params == {} else ("float32",):
+        *first, second = everything(jnp.asarray([*finite, *infinite]).astype(dtype))
+        assert not any(jnp.isnan(values).any() for values in first)
+        # f'' of these two is beyond float32 around a row of zeros.
+        assert not jnp.isnan(second[:6]).any() or dtype == "float16" or name in ("softpick", "poly_norm")
+    y, slope, *_ = everything(jnp.asarray([[NAN, 0.5, 1.0]]))
+    assert jnp.isnan(y).all() or name == "sigmoid_attention"
+    assert jnp.isnan(y).any()
+    assert jnp.isnan(slope).any()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_half_precision_is_rounded_once(name):
+    f = jax.jit(function(name))
+    x = np.random.default_rng(0).normal(size=(16, 5)) * 3
+    for dtype in ("float16", "bfloat16"):
+        narrow = jnp.asarray(x, dtype)
+        once = f(narrow.astype("float32")).astype(dtype)
+        np.testing.assert_array_equal(np.asarray(f(narrow), "float32"), np.asarray(once, "float32"))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_axes(name):
+    f = function(name)
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(3, 4, 5)), "float32")
+    for axis in (0, 1, -2, 2):
+        last = f(jnp.moveaxis(x, axis, -1))
+        want = last if name == "logsumexp" else jnp.moveaxis(last, -1, axis)
+        np.testing.assert_allclose(f(x, axis=axis), want, rtol=1e-5, atol=1e-6)
+    for shape, axis in (((), -1), ((3,), 1), ((3, 2), -3)):
+        with pytest.raises(InputError, match="does not exist"):
+            f(jnp.zeros(shape), axis=axis)
+    with pytest.raises(InputError, match="integer"):
+        f(x, axis=0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("softmax_temperature", "temperature"),
+        ("softmax_sink", "sink"),
+        ("scalable_softmax", "scale"),
+        ("entmax", "alpha"),
+    ],
+)
+def test_a_parameter_has_one_value_a_row(name, key):
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(2, 3, 4)), "float32")
+    values = jnp.asarray([1.2, 1.7]).reshape(2, 1, 1)
+    y = function(name)(x, **{key: values})
+    for i, value in enumerate(values.ravel()):
+        np.testing.assert_allclose(y[i], function(name)(x[i], **{key: value}), rtol=1e-6)
+    slope = jax.grad(lambda p: jnp.sum(function(name)(x, **{key: p}) ** 2))(values)
+    assert slope.shape == values.shape
+    with pytest.raises(InputError, match="varies along"):
+        function(name)(x, **{key: jnp.ones(4)})
+
+
+def test_a_float16_gradient_over_a_long_row_is_finite():
+    x = jnp.linspace(-1, 1, 2**17).astype("float16")
+    for f in (actlab.log_softmax, actlab.softmax, actlab.logsumexp):
+        gradient = jax.grad(lambda x, f=f: jnp.sum(f(x).astype("float32")))(x)
+        assert jnp.isfinite(gradient).all()
+    wide = jax.grad(lambda x: jnp.sum(actlab.log_softmax(x)))(x.astype("float32"))
+    got = jax.grad(lambda x: jnp.sum(actlab.log_softmax(x).astype("float32")))(x)
+    np.testing.assert_allclose(got, wide, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["softmax", "sparsemax", "entmax15", "entmax"])
+def test_long_rows_sum_to_1(name):
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(2, 2**15)), "float32")
+    params = {"alpha": jnp.float32(1.3)} if name == "entmax" else {}
+    np.testing.assert_allclose(jnp.sum(function(name)(x, **params), -1), 1.0, rtol=2e-6)
+
+
+def test_entmax_at_huge_alpha_shares_among_the_largest():
+    x = jnp.asarray([[2.0, 2.0, 1.0], [5.0, 4.999, 0.0]])
+    for alpha in (10.0, 1e3, 1e6):
+        y = actlab.entmax(x, alpha=alpha)
+        np.testing.assert_allclose(y, [[0.5, 0.5, 0.0], y[1]], rtol=1e-6)
+        np.testing.assert_allclose(y.sum(-1), 1.0, rtol=1e-6)
+    np.testing.assert_array_equal(actlab.entmax(x, alpha=1e6)[1], [1.0, 0.0, 0.0])
+
+
+ENTMAX_PACKAGE = {  # what entmax 1.3 gives in float64 for one row, by alpha; at 2 the threshold is 0.45
+    2.0: [0.75, 0.25, 0.0, 0.0, 0.0],
+    1.5: [0.5926249734155666, 0.27021427811873333, 0.13676786094063334, 0.00039288752506669517, 0.0],
+    1.25: [0.50926155112229, 0.26838587703931, 0.17282326367223635, 0.0486987330817222, 0.000830575084439],
+    1.75: [0.6681154550037313, 0.2598879508443382, 0.07199659415193052, 0.0, 0.0],
+    3.0: [1.0, 0.0, 0.0, 0.0, 0.0],
+}
+
+
+class TestEntmaxPackage:
+    x = (1.2, 0.7, 0.4, -0.3, -1.5)
+
+    @pytest.mark.parametrize("alpha", ENTMAX_PACKAGE)
+    def test_weights(self, alpha):
+        with jax.enable_x64(True):
+            x = jnp.asarray(self.x)
+            for given in (alpha, jnp.asarray(alpha)):  # sorted, and by Newton's method
+                np.testing.assert_allclose(actlab.entmax(x, alpha=given), ENTMAX_PACKAGE[alpha], atol=1e-12)
+
+    def test_threshold_of_entmax15(self):
+        with jax.enable_x64(True):
+            y = actlab.entmax15(jnp.asarray(self.x))
+            np.testing.assert_allclose(0.6 - jnp.sqrt(y[0]), -0.1698, atol=1e-4)
+
+    def test_gradient_of_entmax15(self):
+        want = [-0.23829754434455613, 0.3589111296034958, -0.11447789097753959, -0.006135694281400105, 0.0]
+        with jax.enable_x64(True):
+            got = jax.grad(lambda x: actlab.entmax15(x)[1])(jnp.asarray(self.x))
+            np.testing.assert_allclose(got, want, atol=1e-12)
+
+
+class TestSoftmax:
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(3, 4, 5)) * 5, "float32")
+
+    @pytest.mark.parametrize("axis", [-1, 0, 1, -2])
+    def test_agrees_with_jax(self, axis):
+        def loss(x, f):
+            return jnp.sum(f(x, axis=axis)[:2] ** 2)
+
+        np.testing.assert_allclose(
+            jax.grad(loss)(self.x, actlab.softmax), jax.grad(loss)(self.x, jax.nn.softmax), atol=2e-6
+        )
+
+    def test_equal_and_infinite_entries_share(self):
+        big = float(jnp.finfo("float32").max)
+        rows = jnp.asarray([[big, -big, 0], [INF, 0, 1], [-INF, 0, 0], [-INF, -INF, -INF], [INF, INF, 0]])
+        expected = [[1, 0, 0], [1, 0, 0], [0, 0.5, 0.5], [THIRD, THIRD, THIRD], [0.5, 0.5, 0]]
+        for f in (actlab.softmax, actlab.sparsemax, actlab.entmax15, actlab.softmax_temperature):
+            np.testing.assert_allclose(f(rows), expected, rtol=1e-6)
+        for alpha in (1.0, 1.3, 2.0, 5.0):
+            np.testing.assert_allclose(actlab.entmax(rows, alpha=jnp.float32(alpha)), expected, rtol=1e-6)
+
+
+def test_special_cases_agree():
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(8, 6)) * 3, "float32")
+    same = np.testing.assert_array_equal
+    same(actlab.softmin(x), actlab.softmax(-x))
+    same(actlab.softmax_temperature(x), actlab.softmax(x))
+    same(actlab.softmax_one(x), actlab.softmax_sink(x, sink=0.0))
+    same(actlab.entmax(x, alpha=1), actlab.softmax(x))
+    same(actlab.entmax(x), actlab.entmax15(x))
+    same(actlab.entmax(x, alpha=2.0), actlab.sparsemax(x))
+    np.testing.assert_allclose(actlab.softmax_sink(x, sink=-200.0), actlab.softmax(x), rtol=1e-6)
+    np.testing.assert_allclose(jnp.exp(actlab.log_softmax(x)), actlab.softmax(x), rtol=1e-5)
+    shorter = actlab.logsumexp(x, keepdims=True)
+    assert shorter.shape == (8, 1)
+    assert actlab.logsumexp(jnp.zeros((2, 0))).tolist() == [-INF, -INF]
+    unit = jnp.sqrt(6.0)
+    np.testing.assert_allclose(
+        actlab.poly_norm(x, coefficients=(1.0,), eps=0.0) * unit, actlab.rms_norm_act(x, eps=0.0), rtol=1e-6
+    )
+
+
+def test_logsumexp_of_nothing_has_gradient_0():
+    row = jnp.full(3, -INF)
+    np.testing.assert_array_equal(jax.grad(actlab.logsumexp)(row), 0.0)
+    assert actlab.logsumexp(row) == -INF
+
+
+def test_log_softmax_near_0_keeps_its_digits():
+    y = actlab.log_softmax(jnp.asarray([30.0, 0.0, 1.0]))
+    np.testing.assert_allclose(y[0], -float(mp.exp(-30) + mp.exp(-29)), rtol=1e-6)
