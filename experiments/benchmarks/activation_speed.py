@@ -16,11 +16,17 @@ import functools
 import math
 import os
 import statistics
+import sys
 import time
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "support"))
+
+import oracle
 
 import actlab
 from actlab.errors import InputError
@@ -80,6 +86,15 @@ def torch_pair(name):
     return forward, both
 
 
+def errors(f, spec) -> str:
+    """Return the worst units of f and f' in float32."""
+    xs = np.unique(oracle.points("float32", 4000).astype(np.float32))
+    got = jax.jit(jax.vmap(jax.value_and_grad(f)))(xs)
+    fixed = spec.at()
+    found = oracle.worst(spec, "float32", xs, got, {k.at for k in (*fixed.kinks, *fixed.jumps)})
+    return " and ".join(f"{units:.2g}" for units, _ in found)
+
+
 def seconds(run, *arguments, least=0.02) -> float:
     """Return the time of one call: the least over repetitions within a short window."""
     best, end = math.inf, time.perf_counter() + least
@@ -110,6 +125,7 @@ def main() -> None:
         lambda x, dy: jax.block_until_ready(moved[1](x, dy)),
     )
     collected: dict[str, list[float]] = {}
+    slower = set()
     rng = np.random.default_rng(0)
     for dtype in arguments.dtypes:
         for power in arguments.sizes:
@@ -142,11 +158,18 @@ def main() -> None:
                         return value
 
                     cells = [ratio(r, m) for m in ("ours", "lean") for r in ("jax", "torch", "moving")]
+                    if cells[0] < 0.8:
+                        slower.add(name)
                     widths = (8, 8, 6, 12, 11, 6)
                     row = " ".join(
                         f"{'-':>{w}}" if c is None else f"{c:{w}.2f}" for c, w in zip(cells, widths, strict=True)
                     )
                     print(f"{name:14} {dtype:9} 2^{power:<3} {label:8} {row}", flush=True)
+    if slower:
+        print("\nbelow 0.8 of jax.nn somewhere; worst units of f and f' in float32:")
+    for name in sorted(slower):
+        spec = actlab.registry()[name].spec
+        print(f"  {name:14} ours {errors(actlab.registry()[name], spec)}, jax.nn {errors(JAX[name], spec)}")
     print("\ngeometric means (least)")
     for what, values in collected.items():
         mean = math.exp(statistics.fmean(map(math.log, values)))
