@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import actlab
+from actlab.activations import concrete, stochastic
 from actlab.activations.stochastic import straight_through
 from actlab.errors import InputError
 
@@ -52,21 +53,36 @@ def test_no_nan_and_dtype_kept(act, dtype):
     assert jnp.isnan(act(jnp.full((3,), jnp.nan, dtype), key=KEY)).any()
 
 
-@each
-def test_the_extremes_of_the_uniform_are_harmless(act, monkeypatch):
-    """Where u is 0 or next to 1, noise and gradients are finite."""
-    for extreme in (0.0, 1.0 - 2.0**-24):
+TINY, TOP = float(np.finfo(np.float32).tiny), 1 - 2.0**-24  # the ends of jax's uniform numbers in (0, 1)
+LOGISTIC = [math.log(u) - math.log1p(-u) for u in (TINY, TOP)]
+GUMBEL = [-math.log(-math.log(u)) for u in (TINY, TOP)]
+EXTREMES = {
+    "rrelu": (stochastic._rrelu_formula, (0.1, 0.3), [0.0, TOP]),
+    "noisy_relu": (stochastic._noisy_relu_formula, (), [-6.0, 6.0]),
+    "hard_concrete": (concrete._hard_concrete_formula, (0.1, -0.1, 1.1), LOGISTIC),
+    "binary_concrete": (lambda x, noise, t: concrete._cooled(x + noise, t), (0.1,), LOGISTIC),
+    "bernoulli_st": (concrete._coin(actlab.sigmoid), (), [0.0, TOP]),
+}
 
-        def uniform(key, shape=(), dtype=jnp.float32, minval=0.0, maxval=1.0, e=extreme, **kw):
-            return jnp.maximum(jnp.full(shape, e, dtype), jnp.asarray(minval, dtype))
 
-        monkeypatch.setattr(jax.random, "uniform", uniform)
-        jax.clear_caches()
-        x = jnp.linspace(-3, 3, 6).reshape(2, 3)
-        y, slope = jax.value_and_grad(lambda x: jnp.sum(act(x, key=KEY) ** 2))(x)
-        assert jnp.isfinite(y)
-        assert jnp.isfinite(slope).all()
-    jax.clear_caches()
+@pytest.mark.parametrize("name", EXTREMES)
+def test_the_ends_of_the_uniform_are_harmless(name):
+    formula, params, noises = EXTREMES[name]
+    for noise in noises:
+        f = stochastic.with_noise(lambda key, shape, dtype, n=noise: jnp.full(shape, n, dtype), formula)
+        x = jnp.linspace(-90, 90, 7)
+        for values in jax.value_and_grad(lambda x, *p, f=f: jnp.sum(f(KEY, x, *p)), range(1 + len(params)))(
+            x, *params
+        ):
+            assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(values))
+
+
+def test_the_samplers_are_finite():
+    """u = 0 is never drawn where its logarithm is taken."""
+    for draw, (low, high) in ((jax.random.logistic, LOGISTIC), (jax.random.gumbel, GUMBEL)):
+        noise = draw(KEY, (1_000_000,))
+        assert low <= noise.min()
+        assert noise.max() <= high * 1.01
 
 
 @each
