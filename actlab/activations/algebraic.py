@@ -38,7 +38,7 @@ def finite(x: Array) -> Array:
         "torch": "torch.nn.functional.softsign",
         "keras": "keras.activations.softsign",
     },
-    differs="jax.nn and torch return NaN at -inf and inf.",
+    differs="All three return NaN at -inf and inf, f' too.",
 )
 def softsign(x: ArrayLike) -> Array:
     r"""Softsign: an odd sigmoid whose tails approach their limits as 1/x.

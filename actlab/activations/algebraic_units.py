@@ -27,7 +27,7 @@ from actlab.gradients import by_precision, keep_input
         "jax": "jax.nn.squareplus",
         "keras": "keras.activations.squareplus",
     },
-    differs="both cancel on the left (0 from about x = -6000 on in float32) and overflow in x * x from 1.8e19 on",
+    differs="Both cancel on the left (zeros from x = -5800 on in float32) and overflow in x * x from 1.8e19 on.",
 )
 def squareplus(x: ArrayLike, *, b: ArrayLike = 4.0) -> Array:
     r"""Squareplus: a softplus-like rectifier from one square root.
@@ -265,6 +265,7 @@ def smelu(x: ArrayLike, *, beta: ArrayLike = 1.0) -> Array:
         "jax": "jax.nn.sparse_plus",
         "keras": "keras.activations.sparse_plus",
     },
+    differs="Both overflow in (x + 1) ** 2, and have NaN for f' there.",
 )
 def sparse_plus(x: ArrayLike) -> Array:
     r"""Sparse plus: the twin of softplus that is exactly 0 on the left; smelu at beta = 1.

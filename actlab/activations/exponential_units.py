@@ -17,7 +17,10 @@ from jax.typing import ArrayLike
 from actlab.activations.spec import POSITIVE, REALS, Interval, Kink, activation
 from actlab.gradients import by_precision, keep_input
 
-_TAIL = "jax.nn has the left slope from expm1 + 1, which loses digits in the tail and is 0 from x = -17 on (float32)"
+_TAIL = (
+    "jax.nn and keras have the left slope from expm1 + 1: 0 from x = -17.3 on in float32; torch's f' at NaN is "
+    "a number"
+)
 
 
 def _left(x: Array) -> Array:

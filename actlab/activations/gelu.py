@@ -39,8 +39,10 @@ from actlab.gradients import by_precision, keep_input
         "jax": "jax.nn.gelu(x, approximate=False)",
         "torch": "torch.nn.functional.gelu",
         "keras": "keras.activations.gelu",
+        "timm": "timm.layers.gelu",
     },
-    differs="All give NaN at -inf and for both limits of f'; jax.nn.gelu is gelu_tanh unless told otherwise.",
+    differs="All give NaN at -inf and for both limits of f', torch at inf too, and 0 left of -5.6 in float32; "
+    "jax.nn.gelu is gelu_tanh unless told otherwise.",
 )
 def gelu(x: ArrayLike) -> Array:
     r"""Gaussian error linear unit: x times the normal distribution function.
@@ -95,8 +97,10 @@ _gelu = keep_input(_gelu_value, gelu_slope)
         "jax": "jax.nn.gelu",
         "torch": "torch.nn.functional.gelu(x, approximate='tanh')",
         "keras": "keras.activations.gelu(x, approximate=True)",
+        "timm": "timm.layers.gelu_tanh",
     },
-    differs="All give NaN at -inf, and 0 left of about -5.5 in float32, where tanh is rounded to -1.",
+    differs="All give NaN at -inf and for both limits of f', and 0 left of about -5 in float32, where tanh is "
+    "rounded to -1.",
 )
 def gelu_tanh(x: ArrayLike) -> Array:
     r"""GELU by tanh: the approximation of `gelu` that GPT-2 and many others were trained with.

@@ -31,7 +31,7 @@ from actlab.gradients import keep_input
         "keras": "keras.activations.hard_silu",
         "timm": "timm.layers.hard_swish",
     },
-    differs="All four return NaN at -inf.",
+    differs="All four return NaN at -inf; torch's gradient at NaN is 1.",
 )
 def hard_silu(x: ArrayLike) -> Array:
     r"""Hard SiLU, or hard swish: x times the piecewise linear sigmoid.

@@ -55,7 +55,7 @@ def _ramp_kinks(reach: float) -> tuple[Kink, ...]:
         "keras": "keras.activations.hard_sigmoid",
         "timm": "timm.layers.hard_sigmoid",
     },
-    differs="torch's gradient at NaN is 0; Keras 2 had clip(0.2 x + 0.5, 0, 1).",
+    differs="At NaN the gradient is NaN here, a number in all four; Keras 2 had clip(0.2 x + 0.5, 0, 1).",
 )
 def hard_sigmoid(x: ArrayLike) -> Array:
     r"""Hard sigmoid: a ramp from -3 to 3, the gate of MobileNetV3.
@@ -89,7 +89,7 @@ def hard_sigmoid(x: ArrayLike) -> Array:
     reference="Courbariaux et al. 2016, arXiv:1602.02830; Martins, Astudillo 2016, arXiv:1602.02068",
     aliases=("hard_sigmoid_bnn",),
     peers={"jax": "jax.nn.sparse_sigmoid", "keras": "keras.activations.sparse_sigmoid"},
-    differs="jax.nn's derivative at -1 and 1 is 1/4, half of the slope between them.",
+    differs="jax.nn's and keras's derivative at -1 and 1 is 1/4, half of the slope between them; at NaN it is 0.",
 )
 def sparse_sigmoid(x: ArrayLike) -> Array:
     r"""Sparse sigmoid: a ramp from -1 to 1; sparsemax of two classes.
@@ -138,7 +138,7 @@ def _hard_tanh_kinks(p) -> tuple[Kink, ...]:
         "torch": "torch.nn.functional.hardtanh",
         "keras": "keras.activations.hard_tanh",
     },
-    differs="jax.nn's derivative at -1 and 1 is 1, torch's 0, as here; torch's gradient at NaN is 1.",
+    differs="jax.nn's derivative at -1 and 1 is 1, torch's 0, as here; the gradient of either at NaN is 1.",
 )
 def hard_tanh(x: ArrayLike, *, min_val: ArrayLike = -1.0, max_val: ArrayLike = 1.0) -> Array:
     r"""Hard tanh: the identity between two bounds, flat beyond them.

@@ -57,7 +57,8 @@ along_softmax = along_axis("softmax", _softmax_value, by_output=_softmax_tangent
         "torch": "torch.nn.functional.softmax(x, dim=-1)",
         "keras": "keras.activations.softmax",
     },
-    differs="a row of -inf is shared equally here, NaN elsewhere; masked completely it gives zeros, as in jax.nn",
+    differs="A row of -inf is shared equally here and an entry of inf takes all, NaN elsewhere; masked completely a "
+    "row gives zeros, as in jax.nn.",
 )
 def softmax(x: ArrayLike, *, axis: int = -1, where: ArrayLike | None = None) -> Array:
     r"""Softmax: the weights of a Boltzmann distribution along an axis.
@@ -101,6 +102,7 @@ def softmax(x: ArrayLike, *, axis: int = -1, where: ArrayLike | None = None) -> 
     reference="PyTorch, nn.Softmin",
     kind="axiswise",
     peers={"torch": "torch.nn.functional.softmin(x, dim=-1)"},
+    differs="An entry of -inf takes all here, NaN in torch.",
 )
 def softmin(x: ArrayLike, *, axis: int = -1, where: ArrayLike | None = None) -> Array:
     r"""Softmin: the softmax of -x, which gives the smallest entry the largest weight.
@@ -208,7 +210,8 @@ def _log_sum(z: Array, axis: int) -> Array:
         "torch": "torch.nn.functional.log_softmax(x, dim=-1)",
         "keras": "keras.activations.log_softmax",
     },
-    differs="jax.nn sums the float16 gradient of a long axis in float16, which overflows",
+    differs="Rows of -inf and rows with inf are NaN elsewhere; jax.nn sums the float16 gradient of a long axis in "
+    "float16, which overflows.",
 )
 def log_softmax(x: ArrayLike, *, axis: int = -1, where: ArrayLike | None = None) -> Array:
     r"""Logarithm of the softmax, without its underflow.
@@ -262,7 +265,7 @@ _log_softmax = along_axis("log_softmax", _log_softmax_value, by_input=_log_softm
     reference="standard; LogSumExp in convex analysis, Boyd, Vandenberghe 2004",
     kind="resizing",
     peers={"jax": "jax.nn.logsumexp(x, axis=-1)", "torch": "torch.logsumexp(x, dim=-1)"},
-    differs="the gradient of a row of -inf is 0 here and in torch, NaN in jax",
+    differs="The gradient of a row of -inf is 0 here, NaN elsewhere; torch takes it from the rounded result.",
 )
 def logsumexp(
     x: ArrayLike, *, axis: int = -1, keepdims: bool = False, where: ArrayLike | None = None

@@ -48,7 +48,7 @@ def _normed(x: Array, power: int, eps: Array, axis: int, reduce=jnp.mean) -> Arr
     aliases=("rms_norm",),
     kind="axiswise",
     peers={"torch": "torch.nn.functional.rms_norm(x, x.shape[-1:], eps=1e-6)"},
-    differs="torch takes the machine epsilon where eps is not given",
+    differs="torch takes the machine epsilon where eps is not given, and overflows where x * x does.",
 )
 def rms_norm_act(x: ArrayLike, *, gamma: ArrayLike = 1.0, eps: ArrayLike = 1e-6, axis: int = -1) -> Array:
     r"""Root mean square normalisation, used as an activation.

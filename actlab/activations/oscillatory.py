@@ -226,7 +226,8 @@ _gcu = keep_input(
     turning=None,
     reference="standard; Saratchandran et al. 2024, arXiv:2402.05427",
     peers={"jax": "jax.numpy.sinc(x / jax.numpy.pi)", "torch": "torch.sinc(x / torch.pi)"},
-    differs="Those are the normalised sin(pi x) / (pi x); torch's second derivative at 0 is NaN, not -1/3.",
+    differs="Those are the normalised sin(pi x) / (pi x), NaN at -inf and inf; f' cancels near 0, and torch's second "
+    "derivative at 0 is NaN, not -1/3.",
 )
 def sinc(x: ArrayLike) -> Array:
     r"""Unnormalised sinc: sin x / x.

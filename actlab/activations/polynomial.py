@@ -23,6 +23,7 @@ from actlab.gradients import as_real, keep_input, keep_output
     limits=(-float("inf"), float("inf")),
     reference="standard",
     aliases=("linear",),
+    peers={"jax": "jax.nn.identity", "keras": "keras.activations.linear"},
 )
 def identity(x: ArrayLike) -> Array:
     r"""Identity: no activation at all, the control of every comparison.

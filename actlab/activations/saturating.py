@@ -28,7 +28,7 @@ from actlab.gradients import by_precision, keep_input
         "keras": "keras.activations.sigmoid",
         "timm": "timm.layers.sigmoid",
     },
-    differs="jax.nn and torch tell f' from the rounded y: in float32 it is 0 from x = 17 on.",
+    differs="All four tell f' from the rounded y: in float32 it is 0 from x = 17 on.",
 )
 def sigmoid(x: ArrayLike) -> Array:
     r"""Logistic sigmoid: squashes the reals onto (0, 1).
@@ -76,7 +76,7 @@ logistic = expit = sigmoid
         "keras": "keras.activations.tanh",
         "timm": "timm.layers.tanh",
     },
-    differs="jax.nn and torch tell f' from the rounded y: in float32 it is 0 from x = 9.1 on.",
+    differs="All four tell f' from the rounded y: in float32 it is 0 from |x| = 8 on in jax.nn, from 9 on in torch.",
 )
 def tanh(x: ArrayLike) -> Array:
     r"""Hyperbolic tangent: the odd sigmoid.

@@ -120,7 +120,7 @@ def swish(x: ArrayLike, *, beta: ArrayLike = 1.0) -> Array:
         "keras": "keras.activations.silu",
         "timm": "timm.layers.swish",
     },
-    differs="All four return NaN at -inf.",
+    differs="All four return NaN at -inf, and for both limits of f'.",
 )
 def silu(x: ArrayLike) -> Array:
     r"""Sigmoid-weighted linear unit: swish at beta = 1.
@@ -203,6 +203,7 @@ _swish = keep_input(_swish_value, keep_input(_swish_slope_value, _swish_curvatur
     reference="Hendrycks, Gimpel 2016, arXiv:1606.08415; Radford et al. 2021, arXiv:2103.00020",
     aliases=("gelu_sigmoid",),
     peers={"timm": "timm.layers.quick_gelu"},
+    differs="timm returns NaN at -inf, and for both limits of f'.",
 )
 def quick_gelu(x: ArrayLike) -> Array:
     r"""GELU by a sigmoid: swish at beta = 1.702, the approximation of `gelu` that CLIP was trained with.
@@ -239,7 +240,7 @@ gelu_sigmoid = quick_gelu
         "keras": "keras.activations.mish",
         "timm": "timm.layers.mish",
     },
-    differs="All four return NaN at -inf; jax.nn.mish loses digits near 0.",
+    differs="All four return NaN at -inf, and for both limits of f'.",
 )
 def mish(x: ArrayLike) -> Array:
     r"""Mish: x times the tanh of its softplus.

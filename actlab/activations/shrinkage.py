@@ -32,7 +32,7 @@ def _soft_kinks(p):
     limits=(-math.inf, math.inf),
     reference="Donoho 1995, doi:10.1109/18.382009",
     peers={"torch": "torch.nn.functional.softshrink", "keras": "keras.activations.soft_shrink"},
-    differs="At NaN the gradient is NaN here, 1 in PyTorch.",
+    differs="At NaN the gradient is NaN here, 1 in PyTorch; Keras returns 0 at NaN.",
 )
 def soft_shrink(x: ArrayLike, *, lambd: ArrayLike = 0.5) -> Array:
     r"""Soft shrinkage: towards zero by lambda, and zero where that would cross it.
@@ -90,7 +90,7 @@ def _hard_jumps(p):
     limits=(-math.inf, math.inf),
     reference="Donoho, Johnstone 1994, doi:10.1093/biomet/81.3.425",
     peers={"torch": "torch.nn.functional.hardshrink", "keras": "keras.activations.hard_shrink"},
-    differs="At NaN the gradient is NaN here, 1 in PyTorch.",
+    differs="At NaN the gradient is NaN here, 1 in PyTorch; Keras returns 0 at NaN.",
 )
 def hard_shrink(x: ArrayLike, *, lambd: ArrayLike = 0.5) -> Array:
     r"""Hard shrinkage: zero within lambda, the identity beyond.
@@ -137,7 +137,7 @@ _hard_by_input = keep_input(_hard_value, _outside)
     limits=(-math.inf, math.inf),
     reference="PyTorch, nn.Tanhshrink",
     peers={"torch": "torch.nn.functional.tanhshrink", "keras": "keras.activations.tanh_shrink"},
-    differs="PyTorch subtracts, and loses all digits of f near 0.",
+    differs="Both subtract, and lose all digits of f near 0.",
 )
 def tanh_shrink(x: ArrayLike) -> Array:
     r"""Tanh shrinkage: x without its tanh.

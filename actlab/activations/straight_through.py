@@ -88,6 +88,7 @@ _SIGN = _STEP | {"range": Interval(-1.0, 1.0), "limits": (-1.0, 1.0)}
     jumps=lambda p: (Jump(at=0.0, left=0.0, right=1.0, value=p["value_at_0"]),),
     reference="McCulloch, Pitts 1943, doi:10.1007/BF02478259",
     peers={"jax": "jax.numpy.heaviside(x, 1.0)", "torch": "torch.heaviside(x, torch.ones(()))"},
+    differs="torch has no derivative, and returns 0 at NaN.",
 )
 def heaviside(x: ArrayLike, *, value_at_0: ArrayLike = 1.0) -> Array:
     r"""Unit step: 1 right of 0, 0 left of it.
@@ -127,6 +128,7 @@ _heaviside = keep_input(
     jumps=(Jump(at=0.0, left=-1.0, right=1.0, value=0.0),),
     reference="standard",
     peers={"jax": "jax.numpy.sign", "torch": "torch.sign"},
+    differs="torch returns 0 at NaN.",
 )
 def sign(x: ArrayLike) -> Array:
     r"""Sign: -1, 0 or 1.

@@ -37,6 +37,7 @@ def _edge(theta: float, value: float) -> tuple[tuple[Kink, ...], tuple[Jump, ...
         "torch": "torch.nn.functional.threshold(x, 0.0, 0.0)",
         "keras": "keras.activations.threshold(x, 0.0, 0.0)",
     },
+    differs="At NaN the gradient is NaN here, 1 in PyTorch; Keras returns its value there.",
 )
 def threshold(x: ArrayLike, *, theta: ArrayLike = 0.0, value: ArrayLike = 0.0) -> Array:
     r"""Threshold: x above theta, a constant below.
