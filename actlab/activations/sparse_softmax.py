@@ -186,8 +186,8 @@ _entmax15 = along_axis("entmax15", _entmax15_value, by_output=_entmax15_tangent)
     aliases=("entmax_alpha",),
     kind="axiswise",
     peers={"entmax": "entmax.entmax_bisect(x, alpha=1.5, dim=-1)"},
-    differs="entmax.entmax_bisect is no softmax at alpha = 1 and loses its digits at large alpha; rows of -inf and rows "
-    "with inf are NaN there.",
+    differs="entmax.entmax_bisect is no softmax at alpha = 1 and loses its digits at large alpha; rows of -inf "
+    "and rows with inf are NaN there.",
 )
 def entmax(x: ArrayLike, *, alpha: ArrayLike = 1.5, axis: int = -1, where: ArrayLike | None = None) -> Array:
     r"""Entmax: the family of softmax (alpha = 1), 1.5-entmax and sparsemax (alpha = 2).
