@@ -167,6 +167,7 @@ from actlab.activations.rectified import relu_n as relu_n
 from actlab.activations.rectified import relu_squared as relu_squared
 from actlab.activations.rectified import squared_relu as squared_relu
 from actlab.activations.rectified import star_relu as star_relu
+from actlab.activations.references import cite as cite
 from actlab.activations.saturating import expit as expit
 from actlab.activations.saturating import log_sigmoid as log_sigmoid
 from actlab.activations.saturating import logistic as logistic
@@ -263,6 +264,7 @@ __all__ = [
     "Spec",
     "activation",
     "check",
+    "cite",
     "lean",
     "make",
     "names",

@@ -226,7 +226,7 @@ _isrlu = keep_input(
     smoothness="C1",
     lipschitz=1.0,
     limits=(0.0, math.inf),
-    reference="Lin, Shamir 2022, arXiv:2202.06499",
+    reference="Shamir, Lin 2022, arXiv:2202.06499",
 )
 def smelu(x: ArrayLike, *, beta: ArrayLike = 1.0) -> Array:
     r"""Smooth rectified linear unit: relu with a parabola where the kink was.
@@ -242,7 +242,7 @@ def smelu(x: ArrayLike, *, beta: ArrayLike = 1.0) -> Array:
         x: real array.
         beta: half the width of the parabola, positive.
 
-    Lin, Shamir 2022, Real world large scale recommendation systems reproducibility and smooth activations,
+    Shamir, Lin 2022, Real world large scale recommendation systems reproducibility and smooth activations,
     arXiv:2202.06499.
 
     >>> import jax.numpy as jnp
@@ -260,7 +260,7 @@ def smelu(x: ArrayLike, *, beta: ArrayLike = 1.0) -> Array:
     smoothness="C1",
     lipschitz=1.0,
     limits=(0.0, math.inf),
-    reference="Blondel, Martins, Niculae 2019, arXiv:1901.02324; jax.nn",
+    reference="Blondel, Martins, Niculae 2019, arXiv:1901.02324; JAX, nn.sparse_plus",
     peers={
         "jax": "jax.nn.sparse_plus",
         "keras": "keras.activations.sparse_plus",

@@ -213,7 +213,7 @@ def _taaf_kinks(p) -> tuple[Kink, ...]:
     turning=lambda p: (
         () if _taaf_flat(p) else tuple(sorted((t - p["gamma"]) / p["beta"] for t in _taaf_base(p).turning))
     ),
-    reference="Kunc, Kléma 2021, doi:10.1371/journal.pone.0243915; arXiv:2402.09249",
+    reference="Kunc, Kléma 2021, doi:10.1371/journal.pone.0243915; Kunc 2024, arXiv:2402.09249",
 )
 def taaf(
     x: ArrayLike,
@@ -242,7 +242,7 @@ def taaf(
         InputError: no base function has that name.
 
     Kunc, Kléma 2021, On transformative adaptive activation functions in neural networks for gene expression
-    inference, doi:10.1371/journal.pone.0243915; in the survey Kunc, Kléma 2024, arXiv:2402.09249.
+    inference, doi:10.1371/journal.pone.0243915; compared with others in Kunc 2024, arXiv:2402.09249.
 
     >>> print(f"{taaf(1.0, alpha=2.0, delta=-1.0, base='sigmoid'):.4f}")
     0.4621

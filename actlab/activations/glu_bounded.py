@@ -98,7 +98,7 @@ def _symmetric(high: float) -> Interval:
     range=lambda p: _symmetric(p["limit"] * max(_swish(p["limit"]), 0.2784645427610738)),
     lipschitz=lambda p: _steepest(_swish, p["limit"], p["limit"]),
     smoothness="C0",
-    reference="DeepSeek-V4 2026 (swiglu_limit); vLLM SiluAndMulWithClamp",
+    reference="DeepSeek-AI 2026, arXiv:2606.19348; vLLM, SiluAndMulWithClamp",
 )
 def swiglu_clamped(gate: ArrayLike, up: ArrayLike, *, limit: ArrayLike = 10.0) -> Array:
     r"""SwiGLU with both operands clamped before the gate is computed.
@@ -113,7 +113,7 @@ def swiglu_clamped(gate: ArrayLike, up: ArrayLike, *, limit: ArrayLike = 10.0) -
         up: real array that broadcasts with ``gate``.
         limit: largest gate, and largest size of up; positive.
 
-    DeepSeek-V4 2026, parameter swiglu_limit; vLLM's SiluAndMulWithClamp.
+    DeepSeek-AI 2026, DeepSeek-V4, arXiv:2606.19348, parameter swiglu_limit; vLLM's SiluAndMulWithClamp.
 
     >>> print(f"{swiglu_clamped(2.0, 30.0):.4f}")
     17.6159
@@ -139,7 +139,7 @@ _clamped = keep_inputs(_clamped_value)
     range=lambda p: _symmetric(p["limit"] * max(p["limit"], 0.2784645427610738)),
     lipschitz=lambda p: _steepest(_swish, _silu_inverse(p["limit"]), p["limit"]),
     smoothness="C0",
-    reference="vLLM SwigluStepAndMul (Step-3.5 models), 2026",
+    reference="vLLM, SwigluStepAndMul",
 )
 def swiglu_step(gate: ArrayLike, up: ArrayLike, *, limit: ArrayLike = 7.0) -> Array:
     r"""SwiGLU clamped after silu, as the Step models have it.
@@ -228,7 +228,7 @@ def _situ_steepest(p):
     range=_situ_range,
     smoothness="Cinf",
     lipschitz=_situ_steepest,
-    reference="Moonshot AI 2026, Kimi K3, arXiv:2607.24653",
+    reference="Kimi Team 2026, Kimi K3, arXiv:2607.24653",
 )
 def situ_glu(
     gate: ArrayLike, up: ArrayLike, *, beta: ArrayLike = 4.0, linear_beta: ArrayLike | None = 25.0
@@ -245,7 +245,7 @@ def situ_glu(
         beta: largest factor of the gate, positive.
         linear_beta: largest size of what passes, positive; None, for calls alone, passes ``up`` as it is.
 
-    Moonshot AI 2026, Kimi K3, arXiv:2607.24653.
+    Kimi Team 2026, Kimi K3, arXiv:2607.24653.
 
     >>> print(f"{situ_glu(2.0, 3.0):.4f}")
     4.8611

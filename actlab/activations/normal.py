@@ -25,7 +25,7 @@ from actlab.gradients import by_precision, keep_input
     smoothness="Cinf",
     lipschitz=2.0 / math.sqrt(math.pi),
     limits=(-1.0, 1.0),
-    reference="Gauss error function; as activation Chen et al. 2025, arXiv:2512.10938",
+    reference="standard: the Gauss error function; Chen et al. 2025, arXiv:2512.10938",
     peers={"jax": "jax.scipy.special.erf", "torch": "torch.erf"},
 )
 def erf(x: ArrayLike) -> Array:
@@ -54,7 +54,7 @@ def erf(x: ArrayLike) -> Array:
     smoothness="Cinf",
     lipschitz=1.0 / math.sqrt(2.0 * math.pi),
     limits=(0.0, 1.0),
-    reference="Normal distribution function; as a gate Hendrycks, Gimpel 2016, arXiv:1606.08415",
+    reference="standard: the normal distribution function; Hendrycks, Gimpel 2016, arXiv:1606.08415",
     aliases=("probit",),
     peers={"jax": "jax.scipy.special.ndtr", "torch": "torch.special.ndtr"},
     differs="torch adds 1 and erf: 0 left of -5.6 in float32.",

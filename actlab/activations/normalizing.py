@@ -262,7 +262,7 @@ _log_softmax = along_axis("log_softmax", _log_softmax_value, by_input=_log_softm
     smoothness="Cinf",
     lipschitz=1.0,
     limits=(math.nan, math.inf),  # at -inf it tends to the value of the other entries
-    reference="standard; LogSumExp in convex analysis, Boyd, Vandenberghe 2004",
+    reference="standard; Boyd, Vandenberghe 2004, Convex Optimization",
     kind="resizing",
     peers={"jax": "jax.nn.logsumexp(x, axis=-1)", "torch": "torch.logsumexp(x, dim=-1)"},
     differs="The gradient of a row of -inf is 0 here, NaN elsewhere; torch takes it from the rounded result.",

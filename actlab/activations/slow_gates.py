@@ -206,7 +206,7 @@ def _srs_range(p):
     lipschitz=_srs_lipschitz,
     limits=lambda p: (0.0, p["alpha"]),
     turning=lambda p: (-p["beta"],),
-    reference="Zhou, Li, Huo, Ma 2020, arXiv:2003.00547",
+    reference="Zhou, Li, Huo, Kung 2020, arXiv:2003.00547",
     aliases=("srs",),
 )
 def soft_root_sign(x: ArrayLike, *, alpha: ArrayLike = 2.0, beta: ArrayLike = 3.0) -> Array:
@@ -224,7 +224,7 @@ def soft_root_sign(x: ArrayLike, *, alpha: ArrayLike = 2.0, beta: ArrayLike = 3.
         alpha: upper limit, positive.
         beta: width of the dip, positive. Both are learnt in the paper, from 2 and 3.
 
-    Zhou, Li, Huo, Ma 2020, Soft-Root-Sign Activation Function, arXiv:2003.00547.
+    Zhou, Li, Huo, Kung 2020, Soft-Root-Sign Activation Function, arXiv:2003.00547.
 
     >>> print(f"{soft_root_sign(2.0):.4f}")
     1.3215

@@ -227,7 +227,7 @@ def _ternary_jumps(p):
     parameters={"threshold": (NONNEGATIVE, "half the width of the zero")},
     jumps=_ternary_jumps,
     surrogate="where(abs(x)<=1,1,0)",
-    reference="Li, Liu 2016, arXiv:1605.04711",
+    reference="Li et al. 2016, arXiv:1605.04711",
 )
 def ternary_ste(x: ArrayLike, *, threshold: ArrayLike = 0.5) -> Array:
     r"""Ternary quantiser: -1, 0 or 1, with the gradient of `hard_tanh`.
@@ -245,7 +245,7 @@ def ternary_ste(x: ArrayLike, *, threshold: ArrayLike = 0.5) -> Array:
         x: real array.
         threshold: Delta, half the width of the zero, not negative.
 
-    Li, Zhang, Liu 2016, Ternary weight networks, arXiv:1605.04711.
+    Li et al. 2016, Ternary weight networks, arXiv:1605.04711.
 
     >>> import jax.numpy as jnp
     >>> ternary_ste(jnp.array([-2.0, 0.25, 0.75]))

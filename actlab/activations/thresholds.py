@@ -32,7 +32,7 @@ def _edge(theta: float, value: float) -> tuple[tuple[Kink, ...], tuple[Jump, ...
     jumps=lambda p: _edge(p["theta"], p["value"])[1],
     lipschitz=lambda p: 1.0 if p["theta"] == p["value"] else math.inf,
     limits=lambda p: (p["value"], math.inf),
-    reference="Torch7 and PyTorch, nn.Threshold",
+    reference="Torch7, nn.Threshold; PyTorch, nn.Threshold",
     peers={
         "torch": "torch.nn.functional.threshold(x, 0.0, 0.0)",
         "keras": "keras.activations.threshold(x, 0.0, 0.0)",
