@@ -37,6 +37,7 @@ from actlab.activations.conditioned import dynamic_relu as dynamic_relu
 from actlab.activations.conditioned import fourier_features as fourier_features
 from actlab.activations.conditioned import funnel_relu as funnel_relu
 from actlab.activations.conditioned import meta_acon as meta_acon
+from actlab.activations.equivalences import equivalences as equivalences
 from actlab.activations.exponential_bends import elish as elish
 from actlab.activations.exponential_bends import serlu as serlu
 from actlab.activations.exponential_bends import soft_exponential as soft_exponential
@@ -265,9 +266,12 @@ __all__ = [
     "activation",
     "check",
     "cite",
+    "equivalences",
+    "identity_ste",
     "lean",
     "make",
     "names",
+    "registry",
+    "split_gate",
 ]
-__all__ += ["registry"]
 __all__ += registry()

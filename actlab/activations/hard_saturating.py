@@ -132,6 +132,7 @@ def _hard_tanh_kinks(p) -> tuple[Kink, ...]:
     kinks=_hard_tanh_kinks,
     lipschitz=1.0,
     limits=lambda p: (p["min_val"], p["max_val"]),
+    keeps="output",
     reference="Collobert 2004; Gulcehre et al. 2016, arXiv:1603.00391",
     peers={
         "jax": "jax.nn.hard_tanh",

@@ -68,7 +68,7 @@ def rule(act: Act) -> Callable[[Any], Array]:
         InputError: f' cannot be told from y well enough.
     """
     plain = dataclasses.replace(act, lean=False)
-    if act.spec is not None and act.spec.keeps == "output":
+    if act.spec is not None and act.spec.at(**dict(act.params)).keeps != "input":
         return plain
     return keep_lean(plain, fit(plain))
 

@@ -21,6 +21,7 @@ from actlab.gradients import as_real, keep_input, keep_output
     smoothness="Cinf",
     lipschitz=1.0,
     limits=(-float("inf"), float("inf")),
+    keeps="nothing",
     reference="standard",
     aliases=("linear",),
     peers={"jax": "jax.nn.identity", "keras": "keras.activations.linear"},
@@ -81,6 +82,7 @@ _square = keep_input(lambda x: x * x, lambda x: 2.0 * x)
     smoothness="Cinf",
     lipschitz=math.inf,
     limits=(0.0, math.inf),
+    keeps="output",
     reference="standard; Keras",
     peers={
         "jax": "jax.numpy.exp",

@@ -26,6 +26,7 @@ from actlab.gradients import by_precision, keep_input, keep_output
     lipschitz=math.inf,
     limits=(-math.inf, math.inf),
     surrogate="1",
+    keeps="nothing",
     reference="Bengio, Léonard, Courville 2013, arXiv:1308.3432; Jacob et al. 2017, arXiv:1712.05877",
 )
 def round_ste(x: ArrayLike) -> Array:

@@ -27,6 +27,7 @@ def nan_or(x: Array, slope: Array | float) -> Array:
     kinks=(Kink(at=0.0, left=0.0, right=1.0, chosen=0.0),),
     lipschitz=1.0,
     limits=(0.0, math.inf),
+    keeps="output",
     reference="Fukushima 1969; Nair, Hinton 2010; Glorot, Bordes, Bengio 2011",
     peers={"jax": "jax.nn.relu", "torch": "torch.nn.functional.relu", "keras": "keras.activations.relu"},
     differs="At NaN the gradient is NaN here, 0 in jax.nn and 1 in PyTorch.",
@@ -69,6 +70,7 @@ _relu = keep_output(_relu_value, _relu_tangent)
     kinks=(Kink(at=0.0, left=0.0, right=1.0, chosen=0.0), Kink(at=6.0, left=1.0, right=0.0, chosen=0.0)),
     lipschitz=1.0,
     limits=(0.0, 6.0),
+    keeps="output",
     reference="Krizhevsky 2010; Howard et al. 2017, arXiv:1704.04861",
     peers={"jax": "jax.nn.relu6", "torch": "torch.nn.functional.relu6", "keras": "keras.activations.relu6"},
     differs="At NaN the gradient is NaN here, 0 in jax.nn and 1 in PyTorch.",
@@ -249,6 +251,10 @@ def _leaky_kinks(p):
     return () if slope == 1 else (Kink(at=0.0, left=slope, right=1.0, chosen=1.0),)
 
 
+def _leaky_keeps(p):
+    return "output" if p["negative_slope"] > 0 else "input"
+
+
 def _leaky_limits(p):
     slope = p["negative_slope"]
     return (0.0 if slope == 0 else -math.copysign(math.inf, slope), math.inf)
@@ -270,6 +276,7 @@ _LEAKY = {
 
 @activation(
     **_LEAKY,
+    keeps=_leaky_keeps,
     reference="Maas, Hannun, Ng 2013",
     peers={
         "jax": "jax.nn.leaky_relu",
@@ -304,6 +311,7 @@ def leaky_relu(x: ArrayLike, *, negative_slope: ArrayLike = 0.01) -> Array:
 
 @activation(
     **_LEAKY,
+    keeps=_leaky_keeps,
     reference="He, Zhang, Ren, Sun 2015, arXiv:1502.01852",
     peers={"torch": "torch.nn.functional.prelu(x, torch.tensor([0.25]))"},
     differs="Modules start from slope 0.25 in PyTorch, 0.01 in Flax, 0 in Keras. At 0 PyTorch's f' is the slope.",

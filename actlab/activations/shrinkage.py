@@ -88,6 +88,7 @@ def _hard_jumps(p):
     jumps=_hard_jumps,
     lipschitz=lambda p: math.inf if p["lambd"] else 1.0,
     limits=(-math.inf, math.inf),
+    keeps="output",
     reference="Donoho, Johnstone 1994, doi:10.1093/biomet/81.3.425",
     peers={"torch": "torch.nn.functional.hardshrink", "keras": "keras.activations.hard_shrink"},
     differs="At NaN the gradient is NaN here, 1 in PyTorch; Keras returns 0 at NaN.",

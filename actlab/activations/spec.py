@@ -160,7 +160,7 @@ class Spec:
             ``"conditioned"``: f(x, arrays), same shape, told by further arrays that are computed elsewhere;
             ``"resizing"``: the output has another shape; ``"complex"``: f(x), complex numbers in or out.
         keeps: what the backward pass keeps: ``"input"``, ``"output"`` (where f' can be told from y without loss)
-            or ``"nothing"``.
+            or ``"nothing"``, for parameters given as numbers; a learnt one keeps the input besides.
         stochastic: takes ``key``; without a key the deterministic form stated in the docstring.
         peers: the same function elsewhere: ``{"jax": "jax.nn.silu", "torch": "torch.nn.functional.silu"}``.
         differs: where those differ from this function or from one another, in words.
@@ -183,7 +183,7 @@ class Spec:
     aliases: tuple[str, ...]
     surrogate: str
     kind: str
-    keeps: str
+    keeps: str | Callable[[Params], str]
     stochastic: bool
     peers: tuple[tuple[str, str], ...]
     differs: str
@@ -255,7 +255,7 @@ def activation(
     aliases: tuple[str, ...] = (),
     surrogate: str = "",
     kind: str = "elementwise",
-    keeps: str = "input",
+    keeps: Any = "input",
     stochastic: bool = False,
     peers: Mapping[str, str] | None = None,
     differs: str = "",

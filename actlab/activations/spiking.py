@@ -368,6 +368,7 @@ _spike_piecewise_exp = keep_input(_value, _piecewise_exp_slope)
 
 @_spike(
     surrogate="1",
+    keeps="nothing",
     reference="Bengio, Léonard, Courville 2013, arXiv:1308.3432; snnTorch, surrogate.straight_through_estimator",
 )
 def spike_straight_through(x: ArrayLike) -> Array:

@@ -70,6 +70,7 @@ def _rrelu_slope(p):
     kinks=lambda p: () if _rrelu_slope(p) == 1 else (Kink(0.0, _rrelu_slope(p), 1.0, 1.0),),
     lipschitz=lambda p: max(1.0, _rrelu_slope(p)),
     limits=lambda p: (-math.inf if _rrelu_slope(p) > 0 else 0.0, math.inf),
+    keeps="output",
     reference="Xu, Wang, Chen, Li 2015, arXiv:1505.00853",
     stochastic=True,
     peers={"torch": "torch.nn.functional.rrelu"},
@@ -124,6 +125,7 @@ _rrelu = with_noise(jax.random.uniform, _rrelu_formula)
     kinks=(Kink(0.0, 0.0, 1.0, 0.0),),
     lipschitz=1.0,
     limits=(0.0, math.inf),
+    keeps="output",
     reference="Nair, Hinton 2010, ICML",
     stochastic=True,
 )

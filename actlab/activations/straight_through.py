@@ -126,6 +126,7 @@ _heaviside = keep_input(
     **_SIGN,
     formula="sign(x)",
     jumps=(Jump(at=0.0, left=-1.0, right=1.0, value=0.0),),
+    keeps="output",
     reference="standard",
     peers={"jax": "jax.numpy.sign", "torch": "torch.sign"},
     differs="torch returns 0 at NaN.",
@@ -153,6 +154,7 @@ _sign = keep_output(jnp.sign, _no_slope)
     formula="heaviside(x)",
     jumps=(Jump(at=0.0, left=0.0, right=1.0, value=1.0),),
     surrogate="1",
+    keeps="nothing",
     reference="Hinton 2012, lecture 15b; Bengio, Léonard, Courville 2013, arXiv:1308.3432",
 )
 def heaviside_ste(x: ArrayLike) -> Array:

@@ -78,6 +78,7 @@ _ABOVE = {
 @activation(
     **_ABOVE,
     parameters={"theta": (NONNEGATIVE, "the threshold")},
+    keeps="output",
     reference="Konda, Memisevic, Krueger 2014, arXiv:1402.3337",
     aliases=("trec", "fatrelu"),
 )
@@ -115,6 +116,7 @@ trec = fatrelu = thresholded_relu
         "theta": (POSITIVE, "the threshold"),
         "bandwidth": (POSITIVE, "width of the window in which theta gets a gradient"),
     },
+    keeps="output",
     reference="Rajamanoharan et al. 2024, arXiv:2407.14435; Erichson, Yao, Mahoney 2019, arXiv:1904.03750",
 )
 def jump_relu(x: ArrayLike, *, theta: ArrayLike = 0.001, bandwidth: ArrayLike = 0.001) -> Array:
