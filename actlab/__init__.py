@@ -19,15 +19,19 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from actlab.activations import *  # noqa: F403  the names are those of the registry
     from actlab.probes import probe as probe
+    from actlab.report.table import table as table
+
+# Public here, at home elsewhere; `table` loads polars.
+_ELSEWHERE = {"probe": "actlab.probes", "table": "actlab.report.table"}
 
 
 def __getattr__(name: str) -> Any:
     if not name.startswith("_"):
-        module = import_module("actlab.probes" if name == "probe" else "actlab.activations")
+        module = import_module(_ELSEWHERE.get(name, "actlab.activations"))
         if name in module.__all__:
             return getattr(module, name)
     raise AttributeError(f"module 'actlab' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*import_module("actlab.activations").__all__, "probe", "__version__"])
+    return sorted([*import_module("actlab.activations").__all__, *_ELSEWHERE, "__version__"])
