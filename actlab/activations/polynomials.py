@@ -70,7 +70,7 @@ def power(v: Array, exponent: Array, most: int) -> Array:
 
 def parity(degree: Array, x: Array) -> Array:
     """Return the sign of x to the power ``degree``."""
-    return jnp.where((x < 0) & (degree % 2 == 1), -1.0, 1.0).astype(x.dtype)
+    return jnp.where((x < 0) & (degree % 2 == 1), -1.0, 1.0)
 
 
 def quotient_jet(p: tuple[Array, Jet], q: tuple[Array, Jet], x: Array, most: tuple[int, int]) -> Jet:
