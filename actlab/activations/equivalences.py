@@ -93,6 +93,7 @@ equivalences = (
     Same("hard_sigmoid", {}, "sparse_sigmoid", {}, 1.0 / 3.0),
     Same("hard_tanh", {}, "sparse_sigmoid", {}, output_scale=2.0, output_shift=-1.0),
     Same("binary_concrete", {}, "sigmoid", {}, 1.5, note="Without a key."),
+    Same("binary_concrete", {"temperature": 1.0}, "sigmoid", note="Without a key."),
     # Rectified
     Same("relu_n", {"n": 6.0}, "relu6"),
     Same("hard_tanh", {"min_val": 0.0, "max_val": 6.0}, "relu6"),
@@ -114,6 +115,7 @@ equivalences = (
     Same("star_relu", {}, "relu_squared", {}, output_scale=0.8944, output_shift=-0.4472),
     Same("squareplus", {"b": 0.0}, "relu"),
     Same("mpelu", {"alpha": 0.0, "beta": 1.0}, "relu"),
+    Same("complex_crelu", {}, "relu", note="For real x."),
     Same("noisy_relu", {}, "relu", note="Without a key."),
     Same("prob_act", {}, "relu", note="Without a key."),
     Same("leaky_relu", {"negative_slope": 0.0}, "relu"),
@@ -172,6 +174,7 @@ equivalences = (
     Same("slaf", {}, "identity"),
     Same("slaf", {"coefficients": (0.0, 0.0, 1.0)}, "square"),
     Same("soft_exponential", {}, "identity"),
+    Same("mod_relu", {}, "identity"),
     Same("soft_exponential", {"alpha": 1.0}, "exponential"),
     Same("pade_a", {"numerator": (0.0, 1.0), "denominator": (0.0,)}, "identity"),
     Same(
@@ -208,6 +211,7 @@ equivalences = (
         {"temperature": 0.5},
         note="Without a key.",
     ),
+    Same("gumbel_softmax", {}, "softmax", note="Without a key."),
     Same("softmax_sink", {}, "softmax_one"),
     Same("entmax", {"alpha": 1.5}, "entmax15"),
     Same("entmax", {"alpha": 2.0}, "sparsemax"),

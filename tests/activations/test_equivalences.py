@@ -39,7 +39,7 @@ def reach(same, x):
 def operands(same, dtype):
     kind = actlab.registry()[same.left].spec.kind
     x = points(same)
-    if kind == "elementwise":
+    if kind in ("elementwise", "complex"):
         return (jnp.asarray(np.concatenate([x, x + STEP * reach(same, x)]), dtype),)
     x = jnp.asarray(x[:240].reshape(24, 10), dtype)
     return (x, jnp.asarray(np.cos(np.arange(240.0)).reshape(24, 10), dtype))[: 2 if kind == "gated" else 1]
