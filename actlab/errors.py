@@ -20,7 +20,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
     "; did you mean 'gelu'?"
     """
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if close:
         return f"; did you mean {' or '.join(map(repr, close))}?"
     if not known:

@@ -17,6 +17,14 @@ from actlab.errors import InputError
 from actlab.probes import probe
 
 
+_UNFIT = {
+    "gated": "takes two operands, gate and up",
+    "conditioned": "takes more operands than one",
+    "resizing": "changes the shape",
+    "complex": "is for complex numbers",
+}
+
+
 class Activation(nnx.Module):
     """Apply an ``Act`` at a named site, holding its learnt parameters.
 
@@ -39,8 +47,8 @@ class Activation(nnx.Module):
     def __init__(self, act: Act, shape: tuple[int, ...], *, site: str):
         self.act = act
         self.site = site
-        if act.spec is not None and act.spec.kind in ("gated", "resizing"):
-            what = "takes two operands, gate and up" if act.spec.kind == "gated" else "changes the shape"
+        if act.spec is not None and act.spec.kind not in ("elementwise", "axiswise"):
+            what = _UNFIT[act.spec.kind]
             raise InputError(f"{act.name} {what}: it cannot stand at a site of one operand, like gelu")
         bound = dict(act.params)
         size = {"tensor": (), "channel": shape[-1:], "unit": shape}[act.per]

@@ -63,8 +63,9 @@ def error(*args, **kwargs):
 @pytest.mark.parametrize("name", actlab.names())
 def test_every_name_makes_an_act_that_calls_the_function(name):
     act, fn = make(name), getattr(actlab, name)
-    x = jnp.linspace(-2.0, 2.0, 5)
-    np.testing.assert_array_equal(act(x), fn(x))
+    if fn.spec.kind == "elementwise":
+        x = jnp.linspace(-2.0, 2.0, 5)
+        np.testing.assert_array_equal(act(x), fn(x))
     assert act == make(fn)
     assert hash(act) == hash(make(fn))
     assert act.name == name
@@ -105,7 +106,7 @@ def test_equal_acts_do_not_retrace():
 
 
 def test_unknown_names():
-    assert "did you mean 'gelu'" in error("gleu")
+    assert "or 'gelu'?" in error("gleu")
     assert "'module:function'" in error("my_module.my_fn")
     assert "no activation is called ''" in error("")
     assert "a name or a function, got 3" in error(3)

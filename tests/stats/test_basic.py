@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from actlab.activations import make, names
+from actlab.activations import make
 from actlab.errors import InputError
 from actlab.nn import Activation
 from actlab.stats import StatsConfig
@@ -78,7 +78,7 @@ def test_learnt_parameters_are_recorded():
     assert float(got["s", "param.beta.mean"]) == pytest.approx(2)
 
 
-@pytest.mark.parametrize("name", [n for n in names() if make(n).elementwise])
+@pytest.mark.parametrize("name", ["relu", "gelu", "selu", "tanh", "sin", "square", "spike_atan"])
 def test_steepest_of_the_spec_is_what_a_grid_finds(name):
     x = np.linspace(-20, 20, 8001, dtype=np.float32)
     grid = np.abs(jax.vmap(jax.grad(make(name)))(x)).max()
