@@ -26,6 +26,7 @@ from actlab.activations.attention import softmax_sink as softmax_sink
 from actlab.activations.attention import softpick as softpick
 from actlab.activations.blend import abu as abu
 from actlab.activations.blend import taaf as taaf
+from actlab.activations.chebyshev import kan_chebyshev as kan_chebyshev
 from actlab.activations.complex_valued import complex_crelu as complex_crelu
 from actlab.activations.complex_valued import mod_relu as mod_relu
 from actlab.activations.complex_valued import wire_gabor as wire_gabor
@@ -226,7 +227,6 @@ from actlab.activations.spiking import spike_straight_through as spike_straight_
 from actlab.activations.spiking import spike_triangular as spike_triangular
 from actlab.activations.spline import kaf as kaf
 from actlab.activations.spline import kan_bspline as kan_bspline
-from actlab.activations.spline import kan_chebyshev as kan_chebyshev
 from actlab.activations.spline import kan_rbf as kan_rbf
 from actlab.activations.stochastic import noisy_relu as noisy_relu
 from actlab.activations.stochastic import prob_act as prob_act

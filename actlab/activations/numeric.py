@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterable
 
@@ -85,3 +86,23 @@ def _refine(size: Callable, grid: np.ndarray, sizes: np.ndarray) -> float:
         k = int(np.argmax(found))
         best, low, high = max(best, float(found[k])), fine[max(k - 1, 0)], fine[min(k + 1, 400)]
     return best
+
+
+def smooth_facts(f: Callable, slope: Callable, limits: Callable) -> dict:
+    """Return the facts of a smooth function f(x, **p) of float64 arrays by survey."""
+
+    @functools.cache
+    def found(items: tuple) -> Survey:
+        p = dict(items)
+        return survey(lambda x: f(x, **p), lambda x: slope(x, **p), limits(p))
+
+    def ask(p) -> Survey:
+        return found(tuple(p.items()))
+
+    return {
+        "range": lambda p: ask(p).range,
+        "monotonic": lambda p: ask(p).monotonic,
+        "lipschitz": lambda p: ask(p).lipschitz,
+        "turning": lambda p: ask(p).turning,
+        "limits": limits,
+    }

@@ -1,4 +1,4 @@
-r"""Functions with a learnt shape: sums of B-splines, Gaussians or Chebyshev polynomials.
+r"""Functions with a learnt shape: sums of B-splines or Gaussians.
 
 ``coefficients`` are the weights of the basis functions, evenly spaced; as an array they lie along the first axis
 and further axes broadcast against the last axes of x. Basis functions are added one by one, so that no array of
@@ -7,9 +7,7 @@ the basis is ever made.
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +15,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from actlab.activations.numeric import Survey, survey
+from actlab.activations.numeric import smooth_facts
 from actlab.activations.radial import bell, bell_curvature, bell_slope
 from actlab.activations.selfgated import silu
 from actlab.activations.spec import POSITIVE, REALS, Inexact, activation
@@ -28,26 +26,6 @@ _COEFFICIENTS = {"coefficients": (REALS, "weights of the basis functions, from l
 _ROOT = math.sqrt(2.0)
 _BASE = {"base_weight": (REALS, "weight of silu")}
 _SILU = "base_weight*x/(1+exp(-x))"
-
-
-def _survey_facts(f: Callable, slope: Callable, limits: Callable) -> dict:
-    """Return the facts of a smooth function f(x, **p) of float64 arrays by survey."""
-
-    @functools.cache
-    def found(items: tuple) -> Survey:
-        p = dict(items)
-        return survey(lambda x: f(x, **p), lambda x: slope(x, **p), limits(p))
-
-    def ask(p) -> Survey:
-        return found(tuple(p.items()))
-
-    return {
-        "range": lambda p: ask(p).range,
-        "monotonic": lambda p: ask(p).monotonic,
-        "lipschitz": lambda p: ask(p).lipschitz,
-        "turning": lambda p: ask(p).turning,
-        "limits": limits,
-    }
 
 
 def _np_silu(x: np.ndarray) -> np.ndarray:
@@ -116,7 +94,7 @@ def _np_spline(x, coefficients, low, high, order=0):
     formula=_SILU + "+spline_weight*sum(c*sum((1,-4,6,-4,1)[j]*max(0,(x-low)/(high-low)*(len(coefficients)-3)"
     "-i+3-j)**3 for j in range(5))/6 for i,c in enumerate(coefficients))",
     parameters=_COEFFICIENTS | _BASE | {"spline_weight": (REALS, "weight of the spline")} | _EDGES,
-    **_survey_facts(
+    **smooth_facts(
         lambda x, coefficients, base_weight, spline_weight, low, high: (
             base_weight * _np_silu(x) + spline_weight * _np_spline(x, coefficients, low, high)
         ),
@@ -222,7 +200,7 @@ _STEP = "((high-low)/(len(coefficients)-1))"
     family="spline",
     formula=_SILU + f"+sum(c*exp(-((x-{_GRID})/{_STEP})**2) for i,c in enumerate(coefficients))",
     parameters=_COEFFICIENTS | _BASE | _EDGES,
-    **_survey_facts(
+    **smooth_facts(
         lambda x, coefficients, base_weight, low, high: (
             base_weight * _np_silu(x) + _np_bells(x, coefficients, low, high, 1.0)
         ),
@@ -309,7 +287,7 @@ _KAF_WHY = "the terms cancel where the sum is small, near 0 and in the tails; th
     family="spline",
     formula=f"sum(c*exp(-((x-{_GRID})/(width*{_STEP}))**2/2) for i,c in enumerate(coefficients))",
     parameters=_COEFFICIENTS | _EDGES | {"width": (POSITIVE, "standard deviation of a bell, in grid steps")},
-    **_survey_facts(
+    **smooth_facts(
         lambda x, coefficients, low, high, width: _np_bells(x, coefficients, low, high, width * _ROOT),
         lambda x, coefficients, low, high, width: _np_bells(x, coefficients, low, high, width * _ROOT, 1),
         lambda p: (0.0, 0.0),
@@ -364,85 +342,5 @@ _kaf = keep_input(
         lambda x, c, low, high, width: _bells_curvature(x, c, low, high, width * _ROOT),
         vectors=(0,),
     ),
-    vectors=(0,),
-)
-
-
-def _np_chebyshev(x, coefficients, order=0):
-    p = np.polynomial.Chebyshev(coefficients)
-    return p.deriv()(np.tanh(x)) / np.cosh(np.clip(x, -300, 300)) ** 2 if order else p(np.tanh(x))
-
-
-@activation(
-    family="spline",
-    formula="(lambda T: sum(c*T(T,i) for i,c in enumerate(coefficients)))"
-    "(lambda T,i: 2*tanh(x)*T(T,i-1)-T(T,i-2) if i>1 else tanh(x) if i else 1)",
-    parameters={"coefficients": (REALS, "weights of the Chebyshev polynomials, the constant first")},
-    **_survey_facts(
-        _np_chebyshev,
-        lambda x, coefficients: _np_chebyshev(x, coefficients, 1),
-        lambda p: (
-            sum(c * (-1) ** i for i, c in enumerate(p["coefficients"])),
-            sum(p["coefficients"]),
-        ),
-    ),
-    smoothness="Cinf",
-    reference="SS, AR, R, KP 2024, arXiv:2405.07200",
-)
-def kan_chebyshev(x: ArrayLike, *, coefficients: ArrayLike = (0.0, 1.0, 0.0, 0.0, 0.0)) -> Array:
-    r"""Edge function of Chebyshev KAN: a polynomial of tanh, in Chebyshev's basis.
-
-    .. math:: f(x) = \sum_{i=0}^{n} c_i\, T_i(\tanh x), \qquad T_i(\cos \theta) = \cos i \theta
-
-    Smooth; limits :math:`\sum (-1)^i c_i` and :math:`\sum c_i`. Published code draws c from a normal
-    distribution around 0; the default is :math:`T_1`: tanh.
-
-    Args:
-        x: real array.
-        coefficients: c_0, ..., c_n; any finite reals.
-
-    SS, AR, R, KP 2024, arXiv:2405.07200.
-
-    >>> print(f"{kan_chebyshev(0.5, coefficients=(0.0, 0.0, 1.0)):.4f}")
-    -0.5729
-    """
-    return _kan_chebyshev(x, coefficients)
-
-
-def _chebyshev(t: Array, c: Array) -> tuple[Array, Array, Array]:
-    """Return the polynomial and two derivatives."""
-    before, now = (jnp.ones_like(t), 0.0 * t, 0.0 * t), (t, jnp.ones_like(t) + 0.0 * t, 0.0 * t)
-    total = [c[0] * v for v in before]
-    for weight in c[1:]:
-        total = [s + weight * v for s, v in zip(total, now, strict=True)]
-        after = (
-            2.0 * t * now[0] - before[0],
-            2.0 * t * now[1] + 2.0 * now[0] - before[1],
-            2.0 * t * now[2] + 4.0 * now[1] - before[2],
-        )
-        before, now = now, after
-    return tuple(total)
-
-
-def _sech(x: Array) -> Array:
-    u = jnp.exp(-jnp.abs(x))
-    return 2.0 * u / (1.0 + u * u)
-
-
-def _chebyshev_slope(x: Array, c: Array) -> Array:
-    _, p1, _ = _chebyshev(jnp.tanh(x), c)
-    s = _sech(x)
-    return (p1 * s) * s
-
-
-def _chebyshev_curvature(x: Array, c: Array) -> Array:
-    t, s = jnp.tanh(x), _sech(x)
-    _, p1, p2 = _chebyshev(t, c)
-    return ((p2 * s * s - 2.0 * t * p1) * s) * s
-
-
-_kan_chebyshev = keep_input(
-    lambda x, c: _chebyshev(jnp.tanh(x), c)[0],
-    keep_input(_chebyshev_slope, _chebyshev_curvature, vectors=(0,)),
     vectors=(0,),
 )
