@@ -159,7 +159,7 @@ def ricker(x: ArrayLike) -> Array:
               \qquad c = \frac{2}{\sqrt{3}\, \pi^{1/4}}
 
     Range [-0.38704, 0.86733]; limits 0 and 0; smooth, turning at 0 and :math:`\pm\sqrt 3`. 1.1970-Lipschitz.
-    Wav-KAN, in paper and code, takes the negative, :math:`c\,(x^2 - 1)\, e^{-x^2/2}`.
+    Wav-KAN's code takes the negative, :math:`c\,(x^2 - 1)\, e^{-x^2/2}`.
 
     Ricker 1953; as an activation in Bozorgasl, Chen 2024, arXiv:2405.12832.
 
