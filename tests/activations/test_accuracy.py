@@ -115,6 +115,7 @@ def test_parameter_values_and_gradients(name, parameter, value):
     xs = np.linspace(-9.0, 9.0, 37, dtype=np.float32) + np.float32(0.013)
     fixed = spec.at(**{parameter: value})
     edges = [k.at for k in (*fixed.kinks, *fixed.jumps)]
+    loose = promise(spec, "float32", 0) / oracle.PROMISE["float32"][0]
     given = jnp.asarray(value, "float32")
     value = np.asarray(given, np.float64)
 
@@ -135,8 +136,8 @@ def test_parameter_values_and_gradients(name, parameter, value):
             )
             steep = abs(x * float(oracle.derivatives(spec, x, **exact)[1].mid()))
             scale = max(abs(true), abs(float(value[index]) * change), steep)
-            assert abs(float(got[i]) - true) <= 1e-6 * max(scale, 1e-3), f"value at {x}"
-            assert abs(float(moved[i]) - change) <= 1e-5 * max(abs(change), abs(true), 1e-2), f"slope at {x}"
+            assert abs(float(got[i]) - true) <= 2e-6 * loose * max(scale, 1e-3), f"value at {x}"
+            assert abs(float(moved[i]) - change) <= 3e-5 * max(abs(change), abs(true), 1e-2), f"slope at {x}"
     assert math.prod(value.shape) == given.size
 
 

@@ -119,7 +119,8 @@ def test_range_monotonicity_lipschitz_limits(name, params):
     if math.isfinite(spec.range.high):
         assert reached.max() > spec.range.high - 2e-3 * (1 + abs(spec.range.high))
     np.testing.assert_allclose(ends, spec.limits, rtol=1e-6)
-    rising = (np.diff(values[finite]) >= -slack[1:]).all()
+    noise = np.abs(values) + np.abs(GRID) * np.where(np.isfinite(slopes), np.abs(slopes), 0)
+    rising = (np.diff(values[finite]) >= -1e-5 * noise[finite][1:]).all()
     assert rising == spec.monotonic
     if spec.surrogate:
         return
@@ -139,11 +140,18 @@ def test_kinks_jumps_turning_points_and_smoothness(name, params):
     f, spec = getattr(actlab, name), getattr(actlab, name).spec.at(**params)
     slope = jax.jit(jax.grad(lambda x: f(x, **params)))
     edges = [k.at for k in (*spec.kinks, *spec.jumps)]
+    usual = getattr(actlab, name).spec.at()
+    fixed = {k.at for k in (*usual.kinks, *usual.jumps)}
+
+    def known(at):
+        """Whether float32 meets the edge exactly; one computed from parameters may fall on either side."""
+        return np.float32(at) == at and (not params or at in fixed)
+
     for jump in spec.jumps:
         step = 1e-5 * max(1.0, abs(jump.at))
         ends = [float(f(jnp.float32(jump.at + d), **params)) for d in (-step, 0.0, step)]
         told = [jump.left, jump.value, jump.right]
-        if np.float32(jump.at) != jump.at:  # float32 has no such number: it falls on either side
+        if not known(jump.at):
             ends.pop(1), told.pop(1)
         np.testing.assert_allclose(ends, told, rtol=1e-3, atol=1e-4)
         assert jump.left != jump.right
@@ -153,7 +161,7 @@ def test_kinks_jumps_turning_points_and_smoothness(name, params):
     for kink in spec.kinks:
         step = 1e-5 * max(1.0, abs(kink.at))
         assert kink.left != kink.right
-        if np.float32(kink.at) == kink.at:
+        if known(kink.at):
             assert slope(kink.at) == pytest.approx(kink.chosen, rel=1e-5, abs=1e-6)
         assert slope(kink.at - step) == pytest.approx(kink.left, rel=1e-3, abs=1e-3)
         assert slope(kink.at + step) == pytest.approx(kink.right, rel=1e-3, abs=1e-3)
