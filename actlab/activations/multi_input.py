@@ -290,11 +290,18 @@ def kwta(x: ArrayLike, *, fraction: float = 0.2, axis: int = -1) -> Array:
         fraction: share of the features that win, in (0, 1]; a Python number.
         axis: the axis along which they compete.
 
+    Raises:
+        InputError: ``fraction`` is an array; how many entries win cannot be learnt by gradient.
+
     Makhzani, Frey 2013, arXiv:1312.5663; Xiao, Zhong, Zheng 2019, arXiv:1905.10510.
 
     >>> kwta(jnp.array([3.0, -1.0, 2.0, -4.0]), fraction=0.75)
     Array([ 3., -1.,  2.,  0.], dtype=float32)
     """
+    if isinstance(fraction, Array):
+        raise InputError(
+            "kwta: fraction must be a Python number: how many entries win cannot be learnt by gradient"
+        )
     return _along("kwta", x, axis, _winners(float(fraction), False))
 
 
