@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from jax import Array
 
 from actlab.activations.act import Act, make
-from actlab.activations.lean_table import FITS
 from actlab.errors import InputError
 from actlab.gradients import LeanFit, fit_lean, keep_lean
+from actlab.gradients.fitting import Side
 
 
 def lean(f: Callable | Act, **params: Any) -> Act:
@@ -56,8 +58,14 @@ def check(act: Act) -> None:
         raise InputError(f"{act.name} cannot be lean and learn {act.learn[0]}: its gradient needs the input")
     if not act.elementwise:
         raise InputError(f"{act.name} cannot be lean: it is not elementwise")
-    if act.spec is not None and act.spec.surrogate:
+    if act.spec is None:
+        return
+    if act.spec.surrogate:
         raise InputError(f"{act.name} cannot be lean: its derivative is a surrogate, which needs the input")
+    known = act.spec.at(**dict(act.params))
+    edges = [edge.at for edge in (*known.kinks, *known.jumps)]
+    if edges and known.keeps == "input":
+        raise InputError(f"{act.name} cannot be lean: it has a kink at {edges[0]:g}")
 
 
 @cache
@@ -75,9 +83,26 @@ def rule(act: Act) -> Callable[[Any], Array]:
 
 def fit(act: Act) -> LeanFit:
     """Return how f' follows from y: from the table for listed functions at their defaults, else fitted now."""
-    if act.name in FITS and dict(act.params) == act.spec.defaults:
-        return FITS[act.name]
+    if act.spec is not None and act.name in table() and dict(act.params) == act.spec.defaults:
+        return table()[act.name]
     try:
         return fit_lean(act)
     except InputError as e:
         raise InputError(f"{act.name} cannot be lean: {e}") from e
+
+
+@cache
+def table() -> dict[str, LeanFit]:
+    """Return the committed fits by activation: equal on every machine; ``experiments/fits/lean.py`` writes them."""
+    fits = json.loads(Path(__file__).with_name("lean.json").read_text())
+    return {name: _fit_of(values) for name, values in fits.items()}
+
+
+def _fit_of(values: dict[str, Any]) -> LeanFit:
+    left, right = (side and Side(**side | _tuples(side)) for side in (values["left"], values["right"]))
+    errors = tuple((dtype, error) for dtype, error in values["errors"])
+    return LeanFit(**values | {"left": left, "right": right, "errors": errors})
+
+
+def _tuples(side: dict[str, Any]) -> dict[str, tuple[float, ...]]:
+    return {"fine": tuple(side["fine"]), "coarse": tuple(side["coarse"])}

@@ -135,6 +135,8 @@ def fit_lean(f: Callable[[Array], Array]) -> LeanFit:
     if not (np.isfinite(y).all() and np.isfinite(slope).all()):
         raise InputError("f or f' is not finite on [-1000, 1000]")
     steepest = float(np.abs(slope).max())
+    if steepest == 0.0:
+        raise InputError("f' is 0 everywhere, there is nothing to tell")
     turning = _turning_points(f, x, slope, steepest)
     if len(turning) > 1:
         where = ", ".join(f"{t:.4g}" for t in turning[:3]) + (", ..." if len(turning) > 3 else "")
@@ -180,11 +182,14 @@ def _sample(f: Callable, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 
 def _turning_points(f: Callable, x: np.ndarray, slope: np.ndarray, steepest: float) -> list[float]:
-    """Return where f' changes sign, to the last digits."""
+    """Return where f' changes sign: to the last digits, if it does so once."""
     keep = np.abs(slope) > 1e-9 * steepest  # tails that have died down change sign by rounding
     x, slope = x[keep], slope[keep]
+    changes = np.flatnonzero(np.sign(slope[1:]) != np.sign(slope[:-1]))
+    if len(changes) > 1:  # to be refused: where, on the grid, is enough
+        return [float(0.5 * (x[i] + x[i + 1])) for i in changes]
     found = []
-    for i in np.flatnonzero(np.sign(slope[1:]) != np.sign(slope[:-1])):
+    for i in changes:
         low, high, rises = x[i], x[i + 1], slope[i + 1] > 0
         for _ in range(12):
             inner = np.linspace(low, high, 33)
@@ -252,6 +257,8 @@ def _minimax(side: Side, y: np.ndarray, slope: np.ndarray, degree: int) -> tuple
         if error.max() < least:
             best, least = found, error.max()
         weight = weight * error
+        if not weight.sum() > 1e-30:  # the polynomial is exact
+            break
         weight /= weight.sum()
     # About the middle of the interval: about its end the coefficients are so large that float32 loses digits.
     return tuple(map(float, np.polynomial.chebyshev.cheb2poly(best))), float(least)

@@ -181,6 +181,8 @@ def keep_lean(f: Callable[[Array], Array], fit: LeanFit) -> Callable[[ArrayLike]
 
     def lean(x: ArrayLike) -> Array:
         x = as_real(x)
+        if not x.size:  # there are no bits to pack
+            return f(x)
         return compiled(x) if x.ndim else compiled(x[None])[0]
 
     return lean

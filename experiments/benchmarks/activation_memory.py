@@ -1,7 +1,7 @@
 """Temporary memory of the gradient program of 12 residual MLP blocks, by activation and by what it keeps.
 
     pip install libtpu      # in an environment of its own; without it: --platform cpu
-    python experiments/benchmarks/activation_memory.py [--platform tpu|cpu] [--topology v5e:2x2] [--unrolled] [NAMES ...]
+    python experiments/benchmarks/activation_memory.py [--platform tpu|cpu] [--topology v5e:2x2] [--unrolled] [--json FILE] [NAMES ...]
 
 Blocks x + f(x W) V, 1024 -> 4096 -> 1024, batch 4096, bfloat16 (on CPU 256 -> 1024 -> 256, batch 512, float32), scanned over
 the blocks, or unrolled by Python. Rows: identity, then per activation jax.nn's, ours (keeps its input), lean. Then the gated
@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import argparse
 import functools
+import json
 import os
+from pathlib import Path
 
 os.environ |= {
     "JAX_PLATFORMS": "cpu",
@@ -98,6 +100,7 @@ def main() -> None:
     parser.add_argument("--platform", choices=("tpu", "cpu"), default="tpu")
     parser.add_argument("--topology", default="v5e:2x2")
     parser.add_argument("--unrolled", action="store_true")
+    parser.add_argument("--json", type=Path, help="write the figures, in MiB, there as well")
     arguments = parser.parse_args()
     if arguments.platform == "tpu":
         from jax.experimental import topologies
@@ -116,6 +119,7 @@ def main() -> None:
 
     floor = measure(actlab.identity)
     print(f"{'identity':14} {floor:8.0f}", flush=True)
+    figures = {"identity": floor}
     print(f"{'':14} {'jax.nn':>16} {'ours':>16} {'lean':>16}")
     for name in arguments.names:
         f = actlab.registry()[name]
@@ -124,6 +128,7 @@ def main() -> None:
             cells.append(measure(actlab.lean(f)))
         except InputError:
             cells.append(None)
+        figures |= {f"{kind} {name}": c for kind, c in zip(("jax.nn", "ours", "lean"), cells, strict=True) if c}
         row = " ".join(f"{'-':>16}" if c is None else f"{c:8.0f} ({c / floor:4.2f})" for c in cells)
         print(f"{name:14} {row}", flush=True)
 
@@ -139,7 +144,10 @@ def main() -> None:
     }
     for name, project in rows.items():
         used = temporary(*gated_blocks(project, gated, arguments.unrolled), sharding)
+        figures[name] = used
         print(f"{name:30} {used:8.0f} ({used / one:4.2f} tensors)", flush=True)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures))
 
 
 if __name__ == "__main__":

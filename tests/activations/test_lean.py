@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import actlab
-from actlab.activations.lean import fit
-from actlab.activations.lean_table import FITS
+from actlab.activations.lean import fit, table
 from actlab.errors import InputError
 from actlab.gradients import fit_lean
+from actlab.gradients.fitting import PROMISE
 
 NAMED = ["gelu", "gelu_tanh", "quick_gelu", "silu", "mish", "tanhexp", "softplus", "tanh", "sigmoid", "elu"]
 IMPOSSIBLE = {"sin": "turns", "snake": "settle|no limit", "gaussian": "off by", "square": "no bound"}
@@ -77,11 +77,11 @@ def test_transforms_and_shapes(name):
     def scanned(x, f=f):
         return jnp.vdot(v, jax.lax.scan(lambda c, _: (f(c), None), x, None, length=1)[0])
 
-    np.testing.assert_allclose(jax.jit(jax.grad(scanned))(x), plain, rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(jax.grad(scanned))(x), plain, rtol=1e-5, atol=1e-6)
     remat = jax.checkpoint(f, policy=jax.checkpoint_policies.nothing_saveable)
-    np.testing.assert_allclose(jax.jit(jax.grad(functools.partial(scanned, f=remat)))(x), plain, rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(jax.grad(functools.partial(scanned, f=remat)))(x), plain, rtol=1e-5, atol=1e-6)
     lanes = jax.vmap(jax.grad(lambda x, v: jnp.vdot(v, f(x))))(x, v)
-    np.testing.assert_allclose(lanes, plain, rtol=1e-6)
+    np.testing.assert_allclose(lanes, plain, rtol=1e-5, atol=1e-6)
     each = jax.vmap(jax.vmap(jax.grad(f)))(x) * v
     np.testing.assert_allclose(each, plain, rtol=1e-5, atol=1e-6)
     # jvp and vjp are the same linear map
@@ -129,6 +129,13 @@ def test_learnt_parameters_and_axes_cannot_be():
         actlab.make("gelu", lean=1)
 
 
+def test_kinks_are_refused_since_the_bit_cannot_keep_the_chosen_derivative():
+    for name in ("abs", "prelu"):
+        act = actlab.make(name) if name == "abs" else actlab.make(name, negative_slope=-0.5)
+        with pytest.raises(InputError, match=f"{name} cannot be lean: it has a kink at 0"):
+            actlab.lean(act)
+
+
 def test_a_fixed_parameter_and_a_users_function():
     x = jnp.linspace(-5, 5, 101)
     swish = actlab.lean("swish", beta=2.0)
@@ -144,11 +151,21 @@ def test_what_keeps_its_output_already_stays_as_it_is():
     np.testing.assert_array_equal(slopes(relu, x), [0.0, 0.0, 1.0])
 
 
-@pytest.mark.parametrize("name", FITS)
+@pytest.mark.parametrize("name", ["gelu", "tanhexp", "softplus", "tanh"])
 def test_the_table_is_what_the_fit_gives(name):
-    """The committed fits and fresh ones agree; all keep the promise."""
-    fresh, known = fit_lean(actlab.make(name)), FITS[name]
+    """If this fails, run python experiments/fits/lean.py."""
+    fresh, known = fit_lean(actlab.make(name)), table()[name]
     assert fit(actlab.make(name)) is known
     assert known.turning == pytest.approx(fresh.turning, abs=1e-9)
     for (dtype, error), (_, promised) in zip(fresh.errors, known.errors, strict=True):
         assert error == pytest.approx(promised, rel=0.2, abs=1e-5), dtype
+
+
+def test_the_table_keeps_the_promise_and_knows_its_names():
+    assert set(NAMED) <= set(table())
+    for name, known in table().items():
+        assert actlab.registry()[name].spec.elementwise
+        assert all(error <= PROMISE[dtype] for dtype, error in known.errors)
+        turning = actlab.registry()[name].spec.at().turning
+        assert (known.turning is None) == (not turning)
+        assert not turning or known.turning == pytest.approx(turning[0], abs=1e-6)
