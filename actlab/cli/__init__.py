@@ -14,6 +14,8 @@ usage: actlab COMMAND [ARGUMENTS]
 
   train       train a model, watch every activation, write a page     actlab train activation=mish
   report      (re)write the page of a run                             actlab report runs/2026-11-22/143000 --open
+  show        one activation: formula, properties, plot               actlab show swish beta=2
+  gallery     one page of all activations, to search and to overlay   actlab gallery --out gallery
   list        activations, models, data sets, experiments             actlab list --family rectified
   completion  print the line that makes your shell complete           eval "$(actlab completion bash)"
 
@@ -69,12 +71,16 @@ def _command(name: str) -> Callable[[list[str]], int]:
         from actlab.cli.report import main as command
     elif name == "list":
         from actlab.cli.listing import main as command
+    elif name == "show":
+        from actlab.cli.show import main as command
+    elif name == "gallery":
+        from actlab.cli.gallery import main as command
     elif name == "completion":
         from actlab.cli.completion import main as command
     else:
         from actlab.errors import InputError, suggest
 
-        known = ["train", "report", "list", "completion"]
+        known = ["train", "report", "show", "gallery", "list", "completion"]
         raise InputError(f"unknown command {name!r}{suggest(name, known)}")
     return command
 

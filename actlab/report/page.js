@@ -1,17 +1,7 @@
-"use strict";
 (() => {
   const { specs, views, themes } = JSON.parse(document.getElementById("views").textContent);
   const CONCAT_MARGIN = 128; // as in view.py
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-
-  // The same as view.filled: {"expr": name} becomes the value of that name.
-  const filled = (node, values) => {
-    if (Array.isArray(node)) return node.map((item) => filled(item, values));
-    if (node === null || typeof node !== "object") return node;
-    const keys = Object.keys(node);
-    if (keys.length === 1 && keys[0] === "expr" && node.expr in values) return values[node.expr];
-    return Object.fromEntries(keys.map((key) => [key, filled(node[key], values)]));
-  };
+  const { filled, embed, dark } = actlabCharts;
 
   // The same as view.rows: a grid becomes a row a cell, bins become corners, columns become rows.
   const rows = (table) => {
@@ -46,17 +36,8 @@
     const theme = structuredClone(dark.matches ? themes.dark : themes.light);
     if (total < 420) theme.axis.labelLimit = 84;
     plot.result?.finalize();
-    try {
-      plot.result = await vegaEmbed(plot.box, spec, {
-        mode: "vega-lite", renderer: "canvas", config: theme, ast: true, defaultStyle: false, forceActionsMenu: true,
-        tooltip: { disableDefaultStyle: true, theme: "plain" },
-        actions: { export: true, source: false, compiled: false, editor: false },
-        i18n: { CLICK_TO_VIEW_ACTIONS: "Save this chart" }, downloadFileName: plot.view.name,
-      });
-      plot.box.dataset.drawn = dark.matches ? "dark" : "light";
-    } catch (error) {
-      plot.box.textContent = `This chart could not be drawn: ${error.message}`;
-    }
+    plot.result = await embed(plot.box, spec, theme, plot.view.name);
+    if (plot.result) plot.box.dataset.drawn = dark.matches ? "dark" : "light";
   };
 
   const near = new IntersectionObserver((entries) => {

@@ -56,11 +56,11 @@ def page(run: Run, bundle: str) -> str:
         return "".join(sections.card(view, place[id(view)]) for view in chosen)
 
     style = (HERE / "page.css").read_text(encoding="utf-8")
-    code = (HERE / "page.js").read_text(encoding="utf-8")
+    code = "".join((HERE / name).read_text(encoding="utf-8") for name in ("chart.js", "page.js"))
     title = words.title(run)
     version = (run.info.get("versions") or {}).get("actlab", "")
     return Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
-        policy=_policy(style, bundle, code),
+        policy=policy(style, bundle, code),
         title=escape(title),
         heading=escape(title[:1].upper() + title[1:] if title.startswith("a ") else title),
         folder=escape(str(run.folder)),
@@ -107,8 +107,8 @@ def _payload(views: list[View]) -> str:
     return text.replace("<", "\\u003c")
 
 
-def _policy(style: str, *scripts: str) -> str:
-    """Return a content security policy that allows this page's own style and scripts and no network."""
+def policy(style: str, *scripts: str) -> str:
+    """Return a content security policy that allows a page its own style and scripts and no network."""
 
     def digest(text: str) -> str:
         return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode()}'"

@@ -9,6 +9,13 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 VIRIDIS = ["#440154", "#46327e", "#365c8d", "#277f8e", "#1fa187", "#4ac16d", "#a0da39", "#fde725"]
 
 
+OVERLAY = {
+    "light": ["#1f6fb5", "#c4540a", "#008264", "#b0468f", "#1b2129", "#a67a00", "#5b4bb5"],
+    "dark": ["#6db3f0", "#ff9d52", "#4fd1a5", "#f08fd0", "#eceff3", "#f5c46b", "#a99cff"],
+}
+"""Lines of several functions: after Okabe and Ito, told apart by every kind of eye; then dashes begin."""
+
+
 def _theme(ink: str, soft: str, line: str, sets: list[str], records: list[str], slope: str) -> dict[str, Any]:
     return {
         "background": None,
@@ -37,6 +44,8 @@ def _theme(ink: str, soft: str, line: str, sets: list[str], records: list[str], 
         "style": {
             "curve": {"color": ink, "strokeWidth": 2},
             "derivative": {"color": slope, "strokeWidth": 1.8, "strokeDash": [5, 3]},
+            "curvature": {"color": sets[0]},
+            "zero": {"color": line},
         },
     }
 
