@@ -267,7 +267,7 @@ def _sorted_groups(size: int) -> Callable[[Array], Array]:
 @_axiswise(
     formula="x if x is among the max(1,floor(fraction*n)) largest else 0",
     parameters={
-        "fraction": (Interval(0.0, 1.0, open_low=True), "share of the features that win"),
+        "fraction": (Interval(0.0, 1.0, open_low=True), "share of the features that win", True),
         "axis": _AXIS,
     },
     range=REALS,

@@ -52,18 +52,20 @@ class Parameter:
 
     Its default tells what it takes: a real number, an integer, true or false, a name, or a tuple of real
     numbers (coefficients), whose length is free from 1 up. ``domain`` is the interval of a number (of every
-    coefficient), or the tuple of the names there are.
+    coefficient), or the tuple of the names there are. ``static`` is for a real number that decides sizes, which
+    therefore cannot be learnt.
     """
 
     name: str
     default: Value
     domain: Interval | tuple[str, ...]
     doc: str
+    static: bool = False
 
     @property
     def continuous(self) -> bool:
         """Whether the parameter can be learnt by gradient."""
-        return isinstance(self.default, (float, tuple))
+        return isinstance(self.default, (float, tuple)) and not self.static
 
     @property
     def vector(self) -> bool:
@@ -89,7 +91,7 @@ class Parameter:
 
     def _number(self, value: Any, where: str) -> float | int:
         value = real_number(value, where)
-        if self.continuous:
+        if isinstance(self.default, (float, tuple)):
             value = float(value)
         elif not isinstance(value, int):
             raise InputError(f"{where} must be an integer, got {value!r}")
@@ -178,7 +180,7 @@ class Spec:
     jumps: tuple[Jump, ...] | Callable[[Params], tuple[Jump, ...]]
     lipschitz: float | Callable[[Params], float]
     limits: tuple[float, float] | Callable[[Params], tuple[float, float]]
-    turning: tuple[float, ...] | None | Callable[[Params], tuple[float, ...] | None]
+    turning: tuple[float, ...] | Callable[[Params], tuple[float, ...] | None] | None
     reference: str
     aliases: tuple[str, ...]
     surrogate: str
@@ -248,7 +250,7 @@ def activation(
     lipschitz: Any,
     limits: Any,
     reference: str,
-    parameters: Mapping[str, tuple[Interval, str]] | None = None,
+    parameters: Mapping[str, tuple] | None = None,
     kinks: Any = (),
     jumps: Any = (),
     turning: Any = (),

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from actlab.activations.custom import one_line
 from actlab.activations.act import Act
+from actlab.activations.custom import one_line
 from actlab.errors import InputError
 
 _SHAPE = (6, 8)  # 48 inputs over [-5, 5]; two axes, so that functions along an axis find one

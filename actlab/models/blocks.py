@@ -49,7 +49,9 @@ class Block(nnx.Module):
             h = self.norm(h, use_running_average=not train)
         elif self.norm is not None:
             h = self.norm(h)
-        h = self.act(h, jax.random.fold_in(key, 1) if self.act.stochastic and train and key is not None else None)
+        h = self.act(
+            h, jax.random.fold_in(key, 1) if self.act.stochastic and train and key is not None else None
+        )
         if self.dropout is not None:
             h = self.dropout(h, deterministic=not train, rngs=key)
         return x + h if self.residual and x.shape == h.shape else h

@@ -16,7 +16,6 @@ from actlab.activations import Act
 from actlab.errors import InputError
 from actlab.probes import probe
 
-
 _UNFIT = {
     "gated": "takes two operands, gate and up",
     "conditioned": "takes more operands than one",

@@ -1,13 +1,13 @@
 """Temporary memory of the gradient program of 12 residual MLP blocks, by activation and by what it keeps.
 
     pip install libtpu      # in an environment of its own; without it: --platform cpu
-    python experiments/benchmarks/activation_memory.py [--platform tpu|cpu] [--topology v5e:2x2] [--unrolled] [--json FILE] [NAMES ...]
+    python experiments/benchmarks/activation_memory.py [NAMES ...] [--platform tpu|cpu] [--topology v5e:2x2]
+        [--unrolled] [--json FILE]
 
-Blocks x + f(x W) V, 1024 -> 4096 -> 1024, batch 4096, bfloat16 (on CPU 256 -> 1024 -> 256, batch 512, float32), scanned over
-the blocks, or unrolled by Python. Rows: identity, then per activation jax.nn's, ours (keeps its input), lean. Then the gated
-block with its down projection, hidden 2816. Nothing is run: the compiler's own memory analysis is printed; for tpu
-by the real TPU compiler, no TPU needed. Ratios are to identity; the float32 working copies of weights' gradients
-are in all of them.
+Blocks x + f(x W) V, 1024 -> 4096 -> 1024, batch 4096, bfloat16 (on CPU 256 -> 1024 -> 256, batch 512, float32), scanned
+over the blocks, or unrolled by Python. Rows: identity, then per activation jax.nn's, ours (keeps its input), lean.
+Then the gated block with its down projection, hidden 2816. Nothing is run: the compiler's own memory analysis is
+printed; for tpu by the real TPU compiler, no TPU needed. Ratios are to identity.
 """
 
 from __future__ import annotations
@@ -95,7 +95,9 @@ def gated_blocks(project, sizes, unrolled):
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", default=DEFAULT.split())
     parser.add_argument("--platform", choices=("tpu", "cpu"), default="tpu")
     parser.add_argument("--topology", default="v5e:2x2")
@@ -128,7 +130,9 @@ def main() -> None:
             cells.append(measure(actlab.lean(f)))
         except InputError:
             cells.append(None)
-        figures |= {f"{kind} {name}": c for kind, c in zip(("jax.nn", "ours", "lean"), cells, strict=True) if c}
+        figures |= {
+            f"{kind} {name}": c for kind, c in zip(("jax.nn", "ours", "lean"), cells, strict=True) if c
+        }
         row = " ".join(f"{'-':>16}" if c is None else f"{c:8.0f} ({c / floor:4.2f})" for c in cells)
         print(f"{name:14} {row}", flush=True)
 

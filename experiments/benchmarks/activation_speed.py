@@ -1,12 +1,15 @@
 """Time activations forward and forward + backward against jax.nn and PyTorch, interleaved in one process.
 
     pip install torch       # optional: without it the column is left out
-    python experiments/benchmarks/activation_speed.py [--rounds 9] [--sizes 20 24] [--dtypes float32 bfloat16] [NAMES ...]
+    python experiments/benchmarks/activation_speed.py [NAMES ...] [--rounds 9] [--sizes 20 24]
+        [--dtypes float32 bfloat16]
 
-Each function of one compiled program (forward: y; both: y and dx from x and dy), jax.nn's the same way, torch eager on
-as many threads. Per cell: the median over rounds of (rival's time / ours), so above 1 is faster than the rival, and
-how much of the memory-bandwidth limit ours reaches: the time of a program that only moves the same arrays, over
-ours. Geometric means close the table. Rounds are interleaved, the order alternates: trust the ratios, not the times.
+Each function of one compiled program (forward: y; both: y and dx from x and dy), jax.nn's the same way, torch eager
+on as many threads. Per cell: the median over rounds of (rival's time / ours), so above 1 ours is faster, and the
+share of the memory-bandwidth limit that ours reaches: the time of a program that only moves the same arrays, over
+ours. Where jax.nn is faster, a line says what its speed costs: the worst errors of f and f' of both, in the units of
+activation_accuracy.py (float32, 4,000 points). Geometric means close the table. Rounds are interleaved, the order
+alternates: trust the ratios, not the times.
 """
 
 from __future__ import annotations
@@ -37,10 +40,26 @@ JAX = {
     "softsign": jax.nn.soft_sign,
     **{
         name: getattr(jax.nn, name)
-        for name in (
-            "relu relu6 leaky_relu elu celu selu silu sigmoid tanh softplus log_sigmoid hard_sigmoid hard_tanh "
-            "hard_silu mish squareplus sparse_plus sparse_sigmoid"
-        ).split()
+        for name in [
+            "relu",
+            "relu6",
+            "leaky_relu",
+            "elu",
+            "celu",
+            "selu",
+            "silu",
+            "sigmoid",
+            "tanh",
+            "softplus",
+            "log_sigmoid",
+            "hard_sigmoid",
+            "hard_tanh",
+            "hard_silu",
+            "mish",
+            "squareplus",
+            "sparse_plus",
+            "sparse_sigmoid",
+        ]
     },
 }
 TORCH = {
@@ -50,7 +69,23 @@ TORCH = {
     "hard_sigmoid": ("hardsigmoid", {}),
     "hard_tanh": ("hardtanh", {}),
     "hard_silu": ("hardswish", {}),
-    **{n: (n, {}) for n in "relu relu6 leaky_relu elu celu selu silu sigmoid tanh softplus softsign mish".split()},
+    **{
+        n: (n, {})
+        for n in [
+            "relu",
+            "relu6",
+            "leaky_relu",
+            "elu",
+            "celu",
+            "selu",
+            "silu",
+            "sigmoid",
+            "tanh",
+            "softplus",
+            "softsign",
+            "mish",
+        ]
+    },
 }
 
 
@@ -109,13 +144,17 @@ def seconds(run, *arguments, least=0.02) -> float:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", default=list(JAX))
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--sizes", type=int, nargs="+", default=[20, 24], help="powers of two")
     parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"])
     arguments = parser.parse_args()
-    print(f"jax {jax.__version__}, torch {torch and torch.__version__}, {os.cpu_count()} cores, {jax.devices()[0]}")
+    print(
+        f"jax {jax.__version__}, torch {torch and torch.__version__}, {os.cpu_count()} cores, {jax.devices()[0]}"
+    )
     print("ratios: above 1 ours is faster; share: of the memory-bandwidth limit")
     head = f"{'':14} {'dtype':9} {'size':5} {'':8} {'/jax.nn':>8} {'/torch':>8} {'share':>6}"
     print(head + f" {'lean/jax.nn':>12} {'lean/torch':>11} {'share':>6}")
@@ -132,10 +171,17 @@ def main() -> None:
             shape = (2 ** (power - 10), 2**10)
             numbers = rng.normal(size=shape).astype(np.float32) * 2
             given = [jnp.asarray(numbers, dtype), jnp.asarray(numbers[::-1], dtype)]
-            for_torch = torch and [torch.tensor(np.array(n)).to(getattr(torch, dtype)) for n in (numbers, numbers[::-1])]
+            for_torch = torch and [
+                torch.tensor(np.array(n)).to(getattr(torch, dtype)) for n in (numbers, numbers[::-1])
+            ]
             for name in arguments.names:
                 f = actlab.registry()[name]
-                runs = {"ours": jax_pair(f), "jax": jax_pair(JAX[name]), "torch": torch_pair(name), "moving": moving}
+                runs = {
+                    "ours": jax_pair(f),
+                    "jax": jax_pair(JAX[name]),
+                    "torch": torch_pair(name),
+                    "moving": moving,
+                }
                 try:
                     act = actlab.lean(f)
                     runs["lean"] = jax_pair(act) if f.spec.keeps != "output" else None
@@ -153,7 +199,9 @@ def main() -> None:
                     def ratio(rival, mine, times=times, label=label):
                         if rival not in times or mine not in times:
                             return None
-                        value = statistics.median(a / b for a, b in zip(times[rival], times[mine], strict=True))
+                        value = statistics.median(
+                            a / b for a, b in zip(times[rival], times[mine], strict=True)
+                        )
                         collected.setdefault(f"{mine} against {rival}, {label}", []).append(value)
                         return value
 
@@ -162,7 +210,8 @@ def main() -> None:
                         slower.add(name)
                     widths = (8, 8, 6, 12, 11, 6)
                     row = " ".join(
-                        f"{'-':>{w}}" if c is None else f"{c:{w}.2f}" for c, w in zip(cells, widths, strict=True)
+                        f"{'-':>{w}}" if c is None else f"{c:{w}.2f}"
+                        for c, w in zip(cells, widths, strict=True)
                     )
                     print(f"{name:14} {dtype:9} 2^{power:<3} {label:8} {row}", flush=True)
     if slower:

@@ -79,7 +79,9 @@ def test_transforms_and_shapes(name):
 
     np.testing.assert_allclose(jax.jit(jax.grad(scanned))(x), plain, rtol=1e-5, atol=1e-6)
     remat = jax.checkpoint(f, policy=jax.checkpoint_policies.nothing_saveable)
-    np.testing.assert_allclose(jax.jit(jax.grad(functools.partial(scanned, f=remat)))(x), plain, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        jax.jit(jax.grad(functools.partial(scanned, f=remat)))(x), plain, rtol=1e-5, atol=1e-6
+    )
     lanes = jax.vmap(jax.grad(lambda x, v: jnp.vdot(v, f(x))))(x, v)
     np.testing.assert_allclose(lanes, plain, rtol=1e-5, atol=1e-6)
     each = jax.vmap(jax.vmap(jax.grad(f)))(x) * v

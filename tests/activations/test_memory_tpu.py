@@ -19,7 +19,9 @@ SMOOTH = ("gelu", "gelu_tanh", "mish")
 @pytest.fixture(scope="module")
 def mebibytes(tmp_path_factory):
     path = tmp_path_factory.mktemp("memory") / "figures.json"
-    subprocess.run([sys.executable, BENCHMARK, "--json", path, "relu", *SMOOTH], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, BENCHMARK, "--json", path, "relu", *SMOOTH], check=True, capture_output=True
+    )
     return json.loads(path.read_text())
 
 

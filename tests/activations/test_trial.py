@@ -10,7 +10,10 @@ import pytest
 from actlab import check, make
 from actlab.errors import InputError
 
-ACTS = [make(name) for name in ("relu", "gelu", "mish", "softmax", "sin", "sign_ste", "spike_atan", "pade_a", "rrelu")]
+ACTS = [
+    make(name)
+    for name in ("relu", "gelu", "mish", "softmax", "sin", "sign_ste", "spike_atan", "pade_a", "rrelu")
+]
 ACTS += [
     make("swish", learn=["beta"]),
     make("leaky_relu", learn=["negative_slope"], per="channel"),

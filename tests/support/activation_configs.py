@@ -1,6 +1,6 @@
 """The YAML file of every activation that fits a site, as its function has it.
 
-    python tests/support/activation_configs.py      # (re)writes configs/activation/
+python tests/support/activation_configs.py      # (re)writes configs/activation/
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ def text(spec: Spec) -> str:
             value = str(value).lower()
         elif isinstance(value, float):
             # YAML 1.1 wants a dot in what is to be a float: 1e-06 would be read as a name.
-            value = repr(value) if "e" not in repr(value) or "." in repr(value) else repr(value).replace("e", ".0e")
+            value = (
+                repr(value)
+                if "e" not in repr(value) or "." in repr(value)
+                else repr(value).replace("e", ".0e")
+            )
         lines.append(f"{name}: {value}")
     return "\n".join([*lines, "learn: []", "per: tensor", "lean: false"]) + "\n"
 

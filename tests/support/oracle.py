@@ -276,7 +276,8 @@ def worst(spec, dtype, xs, got, skip=(), **params):
     """The largest error of each order in units, and where: ``[(units, x), ...]``.
 
     ``got`` holds f, f', ... as arrays. Points in ``skip`` (kinks, jumps) count for no order. A NaN is an error of
-    inf; so is inf where the true value is finite and far from overflow. A true value below the smallest normal number may be flushed.
+    inf; so is inf where the true value is finite and far from overflow. A true value below the smallest normal
+    number may be flushed.
     """
     eps, tiny, top = LIMITS[dtype]
     xs = np.asarray(xs, np.float64)
