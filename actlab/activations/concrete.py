@@ -16,7 +16,7 @@ from jax.typing import ArrayLike
 
 from actlab.activations.normalizing import softmax
 from actlab.activations.saturating import sigmoid, sigmoid_slope
-from actlab.activations.spec import POSITIVE, REALS, Interval, Jump, Kink, activation
+from actlab.activations.spec import POSITIVE, REALS, Inexact, Interval, Jump, Kink, activation
 from actlab.activations.stochastic import straight_through, with_noise
 from actlab.gradients import as_real, by_precision, keep_input
 from actlab.gradients.along import checked_axis
@@ -65,6 +65,10 @@ def _hard_concrete_steepest(p):
     limits=(0.0, 1.0),
     reference="Louizos, Welling, Kingma 2017, arXiv:1712.01312",
     stochastic=True,
+    inexact=tuple(
+        Inexact(dtype, 2, units, "f'' just above the smallest normal number is flushed to 0")
+        for dtype, units in (("bfloat16", 128.0), ("float32", 8.4e6))
+    ),
 )
 def hard_concrete(
     x: ArrayLike,
