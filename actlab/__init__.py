@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
 # Public here, at home elsewhere; `table` loads polars.
 _ELSEWHERE = {"probe": "actlab.probes", "table": "actlab.report.table"}
+_PACKAGES = ("activations", "gradients", "nn", "theory")  # as actlab.gradients.nth; nn loads flax
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return import_module(f"actlab.{name}")
     if not name.startswith("_"):
         module = import_module(_ELSEWHERE.get(name, "actlab.activations"))
         if name in module.__all__:
@@ -34,4 +37,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*import_module("actlab.activations").__all__, *_ELSEWHERE, "__version__"])
+    return sorted([*import_module("actlab.activations").__all__, *_ELSEWHERE, *_PACKAGES, "__version__"])

@@ -4,14 +4,19 @@ import re
 import shlex
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import actlab
+from actlab.activations.lean import table
 from actlab.cli import composing
 from actlab.cli.build import build
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COMMANDS = [line.split("  ")[0].strip() for line in README.splitlines() if line.startswith("actlab train ")]
 
 
@@ -21,7 +26,7 @@ def test_the_two_commands_are_what_ci_looks_for():
 
 
 def test_the_example_runs_and_says_what_its_comments_say():
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    example = EXAMPLES[0]
     names = {}
     exec(example, names)  # our own README
     assert [f"{v:.2g}" for v in names["actlab"].gelu(names["jnp"].array([-13.0, 1.0])).tolist()] == [
@@ -33,6 +38,17 @@ def test_the_example_runs_and_says_what_its_comments_say():
     assert float(jax.grad(jax.grad(actlab.silu))(-jnp.inf)) == 0.0
     assert jnp.isnan(jax.grad(jax.grad(jax.nn.silu))(-jnp.inf))
     assert repr(actlab.relu.spec.kinks) in example
+
+
+def test_the_lines_about_activations_run(capsys):
+    x, mask = jnp.linspace(-2.0, 2.0, 8).reshape(2, 4), jnp.asarray([[True] * 4, [False] * 4])
+    names = {"actlab": actlab, "jax": jax, "x": x, "h": x, "scores": x, "mask": mask}
+    (lines,) = EXAMPLES[1:]
+    exec(lines, names)
+    assert "@" in capsys.readouterr().out
+    np.testing.assert_array_equal(actlab.softmax(x, where=mask)[1], 0.0)
+    assert f"{len(actlab.names())} exact activations" in README.replace("\n", " ")
+    assert f"{len(table())} functions" in README.replace("\n", " ")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -5,9 +5,9 @@
         [--unrolled] [--json FILE]
 
 Blocks x + f(x W) V, 1024 -> 4096 -> 1024, batch 4096, bfloat16 (on CPU 256 -> 1024 -> 256, batch 512, float32),
-scanned over the blocks, or unrolled by Python. Rows: identity, then per activation jax.nn's, ours (keeps its input), lean.
-Then the gated block with its down projection, hidden 2816. Nothing is run: the compiler's own memory analysis is
-printed; for tpu by the real TPU compiler, no TPU needed. Ratios are to identity.
+scanned over the blocks, or unrolled by Python. Rows: identity, then per activation jax.nn's, ours (keeps its
+input), lean. Then the gated block with its down projection, hidden 2816. Nothing is run: the compiler's own memory
+analysis is printed; for tpu by the real TPU compiler, no TPU needed. Ratios are to identity.
 """
 
 from __future__ import annotations

@@ -4,6 +4,17 @@ import jax
 import numpy as np
 import pytest
 
+import actlab
+
+
+def pytest_collection_modifyitems(items):
+    """Keep the tests of an activation on one worker, where `derivatives` has compiled it already."""
+    for item in items:
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        name = params.get("name", getattr(params.get("act"), "name", None))
+        if isinstance(name, str) and name in actlab.registry():
+            item.add_marker(pytest.mark.xdist_group(name))
+
 
 @pytest.fixture(autouse=True)
 def strict_promotion():

@@ -152,7 +152,9 @@ def test_transforms_agree(act):
         return gradients, jax.jvp(loss, (x,), (v,))[1], products
 
     plain = jax.grad(loss)(x)  # eager, the others compiled
-    gradients, along, products = jax.jit(all_ways)(x)
+    # Unoptimised: half the time to compile, and the ways must agree all the same.
+    compiled = jax.jit(all_ways, compiler_options={"xla_backend_optimization_level": 0})
+    gradients, along, products = compiled(x)
     for other in gradients:
         np.testing.assert_allclose(other, plain, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(along, jnp.vdot(plain, v), rtol=1e-4)
@@ -173,9 +175,11 @@ def test_parameters_broadcast_against_the_last_axes(act):
             p = jnp.broadcast_to(
                 jnp.expand_dims(value, range(len(lead), len(lead) + len(shape))), lead + shape
             )
-            y = act(x, **{parameter: p})
-            assert y.dtype == jnp.bfloat16
-            np.testing.assert_array_equal(np.asarray(y, np.float32), plain)
+            y = jax.eval_shape(lambda p, q=parameter: act(x, **{q: p}), p)
+            assert (y.shape, y.dtype) == (x.shape, jnp.bfloat16)
+            if shape in ((2,), (5, 3, 2)):
+                y = act(x, **{parameter: p})
+                np.testing.assert_array_equal(np.asarray(y, np.float32), plain)
             slope = jax.eval_shape(
                 jax.grad(lambda p, q=parameter: jnp.sum(act(x, **{q: p}).astype("float32"))), p
             )

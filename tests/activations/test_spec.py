@@ -20,7 +20,7 @@ def other_values(parameter):
     """Values besides the default: facts may depend on them."""
     if isinstance(parameter.default, float):
         scale = parameter.default or 1.0
-        return [v for v in (0.3 * scale, 2.5 * scale, -0.7 * scale) if v in parameter.domain]
+        return [v for v in (2.5 * scale, -0.7 * scale) if v in parameter.domain]
     if isinstance(parameter.default, str):
         return [name for name in parameter.domain if name != parameter.default]
     return []
