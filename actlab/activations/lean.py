@@ -12,6 +12,7 @@ from typing import Any
 from jax import Array
 
 from actlab.activations.act import Act, make
+from actlab.activations.trial import check as try_out
 from actlab.errors import InputError
 from actlab.gradients import LeanFit, fit_lean, keep_lean
 from actlab.gradients.fitting import Side
@@ -53,7 +54,9 @@ def lean(f: Callable | Act, **params: Any) -> Act:
 
 
 def check(act: Act) -> None:
-    """Raise InputError if ``act`` is of a kind that cannot be lean at all."""
+    """Raise InputError if ``act`` is of a kind that cannot be lean, or a user's function fails its trial."""
+    if act.spec is None:
+        try_out(act)
     if act.learn:
         raise InputError(f"{act.name} cannot be lean and learn {act.learn[0]}: its gradient needs the input")
     if not act.elementwise:

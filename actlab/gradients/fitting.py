@@ -147,12 +147,15 @@ def fit_lean(f: Callable[[Array], Array]) -> LeanFit:
                 "has no bound" if abs(slope[end]) > 2 * abs(slope[inner]) else "does not settle to a constant"
             )
             raise InputError(f"f' {told} towards {'-' if end == 0 else '+'}inf")
+    # Where the slope still changes: sampling is fine there, whatever the scale of x.
+    moving = x[1:-1][np.abs(slope[1:-1] - np.where(x[1:-1] < 0, slope[0], slope[-1])) > 1e-3 * steepest]
+    scale = float(np.clip((np.ptp(moving) if moving.size else 20.0) / 20.0, 1e-3, 10.0))
     limits = [None if abs(slope[i]) > 1e-5 * steepest else float(y[i]) for i in (0, -1)]
     if turning:
         extreme = float(_sample(f, np.asarray(turning))[1][0])
         rising = bool(_sample(f, np.asarray(turning) + 1e-3)[2][0] > 0)
         left, right = (
-            _fit_side(f, turning[0], direction, Side(True, extreme, limit, 1.0, 0.0), steepest)
+            _fit_side(f, turning[0], direction * scale, Side(True, extreme, limit, 1.0, 0.0), steepest)
             for direction, limit in ((-1.0, limits[0]), (1.0, limits[1]))
         )
         fit = LeanFit(turning[0], rising, left, right, steepest)
@@ -163,7 +166,7 @@ def fit_lean(f: Callable[[Array], Array]) -> LeanFit:
                 "f turns nowhere and has no limit on either side: there is no fitting form for it"
             )
         start, limit = (limits[0], limits[1]) if limits[0] is not None else (limits[1], None)
-        side = _fit_side(f, 0.0, 0.0, Side(False, start, limit, 1.0, 0.0), steepest)
+        side = _fit_side(f, 0.0, scale, Side(False, start, limit, 1.0, 0.0), steepest)
         fit = LeanFit(None, rising, None, side, steepest)
     fit = dataclasses.replace(fit, errors=tuple((dtype, _error(f, fit, dtype)) for dtype in PROMISE))
     for dtype, error in fit.errors:
@@ -199,12 +202,15 @@ def _turning_points(f: Callable, x: np.ndarray, slope: np.ndarray, steepest: flo
     return found
 
 
-def _fit_side(f: Callable, middle: float, direction: float, side: Side, steepest: float) -> Side:
-    """Return ``side`` with its polynomials; ``direction`` is -1 or 1 from a turning point, 0 for the whole line."""
+def _fit_side(f: Callable, middle: float, step: float, side: Side, steepest: float) -> Side:
+    """Return ``side`` with its polynomials.
+
+    ``step`` is the scale of x; negative left of a turning point, for a function without one it serves both ways.
+    """
     distance = np.concatenate(
         [np.geomspace(1e-4, 0.1, 300), np.linspace(0.1, 20, 4000), np.geomspace(20, 1e3, 300)]
     )
-    x = middle + (np.concatenate([-distance[::-1], distance]) if direction == 0 else direction * distance)
+    x = middle + step * (distance if side.turns else np.concatenate([-distance[::-1], distance]))
     _, y, slope = _sample(f, x)
     slope = np.abs(slope)
     if side.limit is not None:
@@ -213,7 +219,7 @@ def _fit_side(f: Callable, middle: float, direction: float, side: Side, steepest
     else:
         beyond = float(slope[np.abs(y).argmax()])
         size = np.abs(y - side.start)
-        end = float(size[np.abs(slope - beyond) > 1.5e-4 * steepest].max(initial=1e-3))
+        end = float(size[np.abs(slope - beyond) > 1.5e-4 * steepest].max(initial=1e-6 * size.max()))
         side = dataclasses.replace(side, end=math.sqrt(end) if side.turns else end, beyond=beyond)
     fine = _least_degree(side, y, slope, 0.85 * PROMISE["float32"] * steepest, range(13))
     # Every bfloat16 y stands for all slopes that share it: the extreme ones stand for the others.
@@ -257,7 +263,7 @@ def _minimax(side: Side, y: np.ndarray, slope: np.ndarray, degree: int) -> tuple
         if error.max() < least:
             best, least = found, error.max()
         weight = weight * error
-        if not weight.sum() > 1e-30:  # the polynomial is exact
+        if not weight.sum() > 1e-15 * slope.max(initial=0.0):  # the polynomial is exact
             break
         weight /= weight.sum()
     # About the middle of the interval: about its end the coefficients are so large that float32 loses digits.
@@ -267,11 +273,11 @@ def _minimax(side: Side, y: np.ndarray, slope: np.ndarray, degree: int) -> tuple
 def _error(f: Callable, fit: LeanFit, dtype: str) -> float:
     """Return the largest error of f' from y rounded to ``dtype``, in the units of `PROMISE`."""
     middle = 0.0 if fit.turning is None else fit.turning
-    distance = np.concatenate(
-        [np.geomspace(1e-4, 0.1, 2000), np.linspace(0.1, 30, 30000), np.geomspace(30, 1e4, 500)]
-    )
-    x, y, slope = _sample(f, middle + np.concatenate([-distance[::-1], distance]))
-    y = jnp.asarray(y.astype(jnp.dtype(dtype)).astype(np.float32))
+    distance = np.concatenate([np.geomspace(1e-6, 30, 4000), np.geomspace(30, 1e4, 500)])
+    grid = np.concatenate([middle - distance, middle + distance, np.linspace(-_REACH, _REACH, 80001)])
+    x, y, slope = _sample(f, grid)
+    with np.errstate(over="ignore"):  # to inf, whose slope is the one far out
+        y = jnp.asarray(y.astype(jnp.dtype(dtype)).astype(np.float32))
     left = None if fit.turning is None else jnp.asarray(x < fit.turning)
     told = np.asarray(fit.slope(y, left, coarse=dtype == "bfloat16"), np.float64)
     worst = float(np.abs(told - slope).max())

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from actlab.errors import InputError
+from actlab.gradients.precision import as_real
 
 
 def nth(f: Callable[[Array], Array], n: int) -> Callable[[Array], Array]:
@@ -18,7 +19,7 @@ def nth(f: Callable[[Array], Array], n: int) -> Callable[[Array], Array]:
     with each order. On a *lean* function take the plain one instead: lean's first derivative is approximate.
 
     Args:
-        f: a function of one floating array, elementwise.
+        f: a function of one array, elementwise; the result takes integers as floats.
         n: the order, 0 or more; 0 is ``f``.
 
     Raises:
@@ -30,9 +31,10 @@ def nth(f: Callable[[Array], Array], n: int) -> Callable[[Array], Array]:
     """
     if isinstance(n, bool) or not isinstance(n, int) or n < 0:
         raise InputError(f"nth: the order must be an integer of at least 0, got {n!r}")
+    derivative = f
     for _ in range(n):
-        f = _derivative(f)
-    return f
+        derivative = _derivative(derivative)
+    return lambda x: derivative(as_real(x))
 
 
 def _derivative(f: Callable[[Array], Array]) -> Callable[[Array], Array]:

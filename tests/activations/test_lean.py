@@ -147,6 +147,21 @@ def test_a_fixed_parameter_and_a_users_function():
     np.testing.assert_allclose(slopes(own, x), slopes(jax.nn.silu, x), atol=6e-4)
 
 
+@pytest.mark.parametrize(
+    ("f", "told"),
+    [
+        (lambda x: np.tanh(x), "write it with jax.numpy"),
+        (lambda x: 1.0, "must keep the shape"),
+        (lambda x: [].pop(), "IndexError"),
+        (lambda x: x[:, ::-1], "not elementwise"),
+    ],
+)
+def test_a_users_bad_function_is_told_in_one_line(f, told):
+    with pytest.raises(InputError, match=told) as caught:
+        actlab.make(f, lean=True)
+    assert "\n" not in str(caught.value)
+
+
 def test_what_keeps_its_output_already_stays_as_it_is():
     relu = actlab.lean(actlab.relu)
     x = jnp.asarray([-1.0, 0.0, 2.0])

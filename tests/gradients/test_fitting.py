@@ -27,6 +27,7 @@ REFUSED = [
     (lambda x: 2 * x + jnp.tanh(x), "no limit on either side"),
     (lambda x: x + 0.5 * jnp.sin(x), "does not settle"),
     (lambda x: 1 / x, "not finite"),
+    (lambda x: jax.nn.silu(x) + 0.02 * jnp.tanh((x - 100.3) / 0.03), "off by"),  # narrower than a coarse grid
 ]
 
 
@@ -64,3 +65,17 @@ def test_nan_goes_on():
     fit = fit_lean(lambda x: x * jax.nn.sigmoid(x))
     for left in (True, False):
         assert jnp.isnan(fit.slope(jnp.asarray([jnp.nan]), jnp.asarray([left]), coarse=False)).all()
+
+
+@pytest.mark.parametrize("k", [-10, 3])
+def test_the_scale_of_f_does_not_matter(k):
+    """A factor of a power of two is exact in every dtype."""
+    plain = dict(fit_lean(lambda x: x * jax.nn.sigmoid(x)).errors)
+    scaled = dict(fit_lean(lambda x: 2.0**k * x * jax.nn.sigmoid(x)).errors)
+    assert scaled["bfloat16"] == pytest.approx(plain["bfloat16"], rel=0.1)
+    assert scaled["float32"] == pytest.approx(plain["float32"], rel=0.1)
+
+
+def test_the_scale_of_x_does_not_matter():
+    errors = dict(fit_lean(lambda x: x * jax.nn.sigmoid(64 * x)).errors)
+    assert errors["bfloat16"] <= 2

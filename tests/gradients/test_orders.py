@@ -21,6 +21,10 @@ def test_on_a_custom_rule():
     np.testing.assert_allclose(jax.jit(nth(actlab.gelu, 3))(x), expected, atol=1e-6)
 
 
+def test_integers_are_floats():
+    np.testing.assert_allclose(nth(actlab.silu, 2)(jnp.arange(3)), nth(actlab.silu, 2)(jnp.arange(3.0)))
+
+
 @pytest.mark.parametrize("n", [-1, 1.0, True, "2"])
 def test_bad_order(n):
     with pytest.raises(InputError, match="order must be"):
