@@ -125,7 +125,7 @@ def make(
     learn = tuple(learn)
     spec = spec_of(fn)
     if spec:
-        values = spec.defaults | spec.check(params)
+        values = spec.complete(params)
         learnable = [p.name for p in spec.parameters if p.continuous]
     else:
         values = custom.check_params(fn, label, params, learn, real_number)

@@ -79,6 +79,9 @@ def _abu_survey(w: tuple[float, ...]) -> Survey:
     turning=lambda p: _abu_survey(p["weights"]).turning,
     limits=_abu_limits,
     kinks=_abu_kinks,
+    requires=lambda p: (
+        "" if len(p["weights"]) == 5 else f"weights must be five numbers, got {len(p['weights'])}"
+    ),
     smoothness=lambda p: "C0" if p["weights"][2] else "C1" if p["weights"][1] else "Cinf",
     inexact=(
         Inexact("float32", 2, 2e4, _TAIL),

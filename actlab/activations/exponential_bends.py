@@ -376,6 +376,7 @@ def _soft_exponential_by_alpha(x: Array, alpha: Array) -> Array:
     series = jnp.zeros_like(z)
     for n in range(by_precision(z, 11, 18), 1, -1):  # ((z - 1) exp(z) + 1) / z^2
         series = (n - 1) / math.factorial(n) + near * series
+    z = _finite(z)  # rate * x may have overflowed
     whole = (_times_exp(z - 1.0, z) + 1.0) / (rate * rate)
     exponential = 1.0 + jnp.where(jnp.abs(z) < 0.5, square * series, whole)
     x = _finite(x)

@@ -98,10 +98,10 @@ def _blend_curvature(x: Array, low: Array, high: Array, rate: Array) -> Array:
     return scaled_silu_curvature(rate * finite(x), rate * (high - low))
 
 
-def _step_by_rate(x: Array, z: Array) -> Array:
-    """Return x^2 sigmoid'(z)."""
+def _root_of_step(x: Array, z: Array) -> Array:
+    """Return x sqrt(sigmoid'(z)), whose square alone may overflow."""
     half, e = halves(-jnp.abs(z))
-    return (finite(x) * half / (1.0 + e)) ** 2
+    return finite(x) * half / (1.0 + e)
 
 
 @activation(
@@ -224,7 +224,7 @@ def _acon_by_p2(x: Array, p1: Array, p2: Array, beta: Array) -> Array:
 
 
 def _acon_by_beta(x: Array, p1: Array, p2: Array, beta: Array) -> Array:
-    return (p1 - p2) ** 2 * _step_by_rate(x, _acon_rate(p1, p2, beta) * finite(x))
+    return ((p1 - p2) * _root_of_step(x, _acon_rate(p1, p2, beta) * finite(x))) ** 2
 
 
 _acon_c = keep_input(
@@ -290,7 +290,8 @@ def _aptx_by_alpha(x: Array, alpha: Array, beta: Array, gamma: Array) -> Array:
 
 
 def _aptx_by_beta(x: Array, alpha: Array, beta: Array, gamma: Array) -> Array:
-    return 4.0 * gamma * _step_by_rate(x, 2.0 * beta * finite(x))
+    step = _root_of_step(x, 2.0 * beta * finite(x))
+    return (4.0 * gamma * step) * step
 
 
 def _aptx_by_gamma(x: Array, alpha: Array, beta: Array, gamma: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from actlab.activations.spec import REALS, Interval, Kink, activation
+from actlab.activations.spec import REALS, Interval, Kink, activation, below
 from actlab.errors import InputError
 from actlab.gradients import as_real, keep_input, keep_output
 
@@ -133,6 +133,7 @@ def _hard_tanh_kinks(p) -> tuple[Kink, ...]:
     lipschitz=1.0,
     limits=lambda p: (p["min_val"], p["max_val"]),
     keeps="output",
+    requires=below("min_val", "max_val"),
     reference="Collobert 2004; Gulcehre et al. 2016, arXiv:1603.00391",
     peers={
         "jax": "jax.nn.hard_tanh",
@@ -150,6 +151,8 @@ def hard_tanh(x: ArrayLike, *, min_val: ArrayLike = -1.0, max_val: ArrayLike = 1
     inside, where 0 is taken. 1-Lipschitz.
     Bounds given as numbers that x's dtype holds exactly keep y alone for the backward pass (y is strictly
     between them exactly where x is); others, and learnt ones, keep x.
+    Bounds given as arrays are not checked. Where they cross, as learnt ones may, f is min_val left of min_val and
+    max_val from there on, with slope 0.
 
     Args:
         x: real array.

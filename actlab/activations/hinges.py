@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from actlab.activations.spec import REALS, Interval, Kink, activation
+from actlab.activations.spec import REALS, Interval, Kink, activation, at_least, below
 from actlab.errors import InputError
 from actlab.gradients import keep_input
 
@@ -87,6 +87,11 @@ def _apl_kinks(p) -> tuple[Kink, ...]:
     **_facts(_apl_corners),
     kinks=_apl_kinks,
     smoothness=lambda p: "C0" if _apl_kinks(p) else "Cinf",
+    requires=lambda p: (
+        ""
+        if len(p["weights"]) == len(p["hinges"])
+        else f"there must be as many weights as hinges, got {len(p['weights'])} and {len(p['hinges'])}"
+    ),
     reference="Agostinelli, Hoffman, Sadowski, Baldi 2014, arXiv:1412.6830",
     aliases=("aplu",),
 )
@@ -176,6 +181,7 @@ def _pwlu_kinks(p) -> tuple[Kink, ...]:
     **_facts(_pwlu_corners),
     kinks=_pwlu_kinks,
     smoothness=lambda p: "C0" if _pwlu_kinks(p) else "Cinf",
+    requires=lambda p: below("low", "high")(p) or at_least(2, "values")(p),
     reference="Zhou, Zhu, Zhong 2021, arXiv:2104.03693",
 )
 def pwlu(

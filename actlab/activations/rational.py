@@ -10,6 +10,7 @@ the terms, not beside their sum: the exceptions from the promise say so.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 
@@ -118,7 +119,11 @@ def _surveyed(kind: str, numerator: tuple[float, ...], denominator: tuple[float,
         return (top.deriv()(x) - f(x) * below_slope(x)) / below(x)
 
     kinks = [k.at for k in _kinks(kind, {"numerator": numerator, "denominator": denominator})]
-    return survey(f, slope, _limits(numerator, _below(kind, denominator)), kinks)
+    sides = _below(kind, denominator)
+    found = survey(f, slope, _limits(numerator, sides), kinks)
+    # Samples end somewhere: they do not see that the slope grows without bound.
+    steeper = _degree(numerator) > _degree(sides[1]) + 1
+    return dataclasses.replace(found, lipschitz=math.inf) if steeper else found
 
 
 def _facts(kind: str) -> dict:
@@ -211,7 +216,9 @@ def _plain_a(x: Array, b: Array):
     size = jnp.abs(x)
 
     def change(db: Array) -> Array:
-        return horner([jnp.zeros_like(db[0]), *(jnp.sign(c) * d for c, d in zip(b, db, strict=True))], size)
+        # A power that overflows times the sign of 0 would be NaN.
+        moved = [jnp.where(c == 0, 0.0, jnp.sign(c) * d) for c, d in zip(b, db, strict=True)]
+        return horner([jnp.zeros_like(db[0]), *moved], size)
 
     return horner([jnp.ones_like(b[0]), *map(jnp.abs, b)], size), change
 
@@ -341,6 +348,7 @@ def _by_group(coefficients: ArrayLike, channels: tuple[int, ...]) -> ArrayLike:
     parameters=_COEFFICIENTS
     | {"denominator": (REALS, "coefficients of the denominator, the constant first")},
     **_facts("free"),
+    requires=lambda p: "" if any(p["denominator"]) else "denominator must not be all 0",
     inexact=_inexact((12.0, None, 2.2e6), (None, None, 1.2e15), 40.0),
     reference="Boullé, Nakatsukasa, Townsend 2020, arXiv:2004.01902",
 )

@@ -75,7 +75,7 @@ def _snake_slope_by_a(x: Array, a: Array) -> Array:
 
 def _snake_by_a(x: Array, a: Array) -> Array:
     finite, _, c, over = _snake_parts(x, a)
-    return over * (2.0 * finite * c - over)
+    return (2.0 * over) * (finite * c - 0.5 * over)  # 2 x alone may overflow
 
 
 _snake = keep_input(

@@ -102,7 +102,11 @@ class Parameter:
 
 @dataclasses.dataclass(frozen=True)
 class Kink:
-    """A point where the derivative jumps from ``left`` to ``right``; autodiff returns ``chosen`` there."""
+    """A point where the derivative jumps from ``left`` to ``right``; autodiff returns ``chosen`` there.
+
+    A point computed from parameters holds within rounding: at the float nearest to it autodiff may return the
+    derivative of either side.
+    """
 
     at: float
     left: float
@@ -112,7 +116,11 @@ class Kink:
 
 @dataclasses.dataclass(frozen=True)
 class Jump:
-    """A point where the function itself jumps from ``left`` to ``right``, with the ``value`` taken there."""
+    """A point where the function itself jumps from ``left`` to ``right``, with the ``value`` taken there.
+
+    A point computed from parameters holds within rounding: at the float nearest to it f, and what autodiff
+    returns, may be those of either side.
+    """
 
     at: float
     left: float
@@ -167,6 +175,8 @@ class Spec:
         peers: the same function elsewhere: ``{"jax": "jax.nn.silu", "torch": "torch.nn.functional.silu"}``.
         differs: where those differ from this function or from one another, in words.
         inexact: exceptions from the promised accuracy.
+        requires: what the parameters have to satisfy together: tells what is wrong with their values, ``""`` if
+            nothing is; None where any values go together.
     """
 
     name: str
@@ -190,6 +200,7 @@ class Spec:
     peers: tuple[tuple[str, str], ...]
     differs: str
     inexact: tuple[Inexact, ...]
+    requires: Callable[[Params], str] | None = None
 
     @property
     def elementwise(self) -> bool:
@@ -205,18 +216,35 @@ class Spec:
         """Return the facts for given parameter values, the defaults for the others.
 
         Raises:
-            InputError: a parameter is unknown, not a finite number or outside its domain.
+            InputError: a parameter is unknown, not a finite number or outside its domain, or the values do not
+                go together.
 
         >>> from actlab import elu
         >>> elu.spec.at(alpha=0.5).limits
         (-0.5, inf)
         """
+        values = self.complete(params)
+        facts = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "requires"}
+        fixed = {name: fact(values) if callable(fact) else fact for name, fact in facts.items()}
+        return Spec(**fixed, requires=self.requires)
+
+    def complete(self, params: Mapping[str, Any]) -> dict[str, Value]:
+        """Return the values of all parameters, the defaults for those not given.
+
+        Raises:
+            InputError: a value cannot be, or the values do not go together.
+
+        >>> from actlab import hard_tanh
+        >>> hard_tanh.spec.complete({"max_val": 2})
+        {'min_val': -1.0, 'max_val': 2.0}
+        """
         values = self.defaults | self.check(params)
-        fixed = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return Spec(**{name: fact(values) if callable(fact) else fact for name, fact in fixed.items()})
+        if self.requires and (wrong := self.requires(values)):
+            raise InputError(f"{self.name}: {wrong}")
+        return values
 
     def check(self, params: Mapping[str, Any]) -> dict[str, Value]:
-        """Return the given parameters as Python values; raise InputError for what cannot be."""
+        """Return the given parameters as Python values, each checked alone; raise InputError for what cannot be."""
         known = {p.name: p for p in self.parameters}
         for name in params:
             if name not in known:
@@ -238,6 +266,24 @@ def short(value: Any) -> str:
     """Return a value as text of at most 60 characters."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def below(low: str, high: str) -> Callable[[Params], str]:
+    """Return the demand (`Spec.requires`) that one parameter lies below another."""
+
+    def demand(p: Params) -> str:
+        return "" if p[low] < p[high] else f"{low} must be below {high}, got {p[low]!r} and {p[high]!r}"
+
+    return demand
+
+
+def at_least(count: int, name: str) -> Callable[[Params], str]:
+    """Return the demand (`Spec.requires`) that a vector has so many coefficients."""
+
+    def demand(p: Params) -> str:
+        return "" if len(p[name]) >= count else f"{name} must be at least {count} numbers, got {len(p[name])}"
+
+    return demand
 
 
 def activation(
@@ -262,6 +308,7 @@ def activation(
     peers: Mapping[str, str] | None = None,
     differs: str = "",
     inexact: tuple[Inexact, ...] = (),
+    requires: Callable[[Params], str] | None = None,
 ) -> Callable[[Callable], Callable]:
     """Attach a `Spec` to a plain function ``f(x, *, p=default)`` as ``f.spec`` and return that function.
 
@@ -303,6 +350,7 @@ def activation(
             peers=tuple((peers or {}).items()),
             differs=differs,
             inexact=inexact,
+            requires=requires,
         )
         return fn
 

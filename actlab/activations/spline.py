@@ -18,7 +18,7 @@ from jax.typing import ArrayLike
 from actlab.activations.numeric import smooth_facts
 from actlab.activations.radial import bell, bell_curvature, bell_slope
 from actlab.activations.selfgated import silu
-from actlab.activations.spec import POSITIVE, REALS, Inexact, activation
+from actlab.activations.spec import POSITIVE, REALS, Inexact, activation, at_least, below
 from actlab.gradients import keep_input
 
 _EDGES = {"low": (REALS, "where the grid begins"), "high": (REALS, "where the grid ends, above low")}
@@ -26,6 +26,10 @@ _COEFFICIENTS = {"coefficients": (REALS, "weights of the basis functions, from l
 _ROOT = math.sqrt(2.0)
 _BASE = {"base_weight": (REALS, "weight of silu")}
 _SILU = "base_weight*x/(1+exp(-x))"
+
+
+def _grid_of(count: int):
+    return lambda p: below("low", "high")(p) or at_least(count, "coefficients")(p)
 
 
 def _np_silu(x: np.ndarray) -> np.ndarray:
@@ -104,6 +108,7 @@ def _np_spline(x, coefficients, low, high, order=0):
         _silu_limits,
     ),
     smoothness=lambda p: "C2" if any(p["coefficients"]) and p["spline_weight"] else "Cinf",
+    requires=_grid_of(4),
     reference="Liu et al. 2024, arXiv:2404.19756",
 )
 def kan_bspline(
@@ -127,7 +132,7 @@ def kan_bspline(
 
     Args:
         x: real array.
-        coefficients: weights of the n = intervals + 3 B-splines; any finite reals.
+        coefficients: weights of the n = intervals + 3 B-splines, at least 4; any finite reals.
         base_weight: weight of silu, any finite real.
         spline_weight: weight of the spline, any finite real.
         low: where the grid begins.
@@ -210,6 +215,7 @@ _STEP = "((high-low)/(len(coefficients)-1))"
         _silu_limits,
     ),
     smoothness="Cinf",
+    requires=_grid_of(2),
     reference="Li 2024, arXiv:2405.06721",
 )
 def kan_rbf(
@@ -293,6 +299,7 @@ _KAF_WHY = "the terms cancel where the sum is small, near 0 and in the tails; th
         lambda p: (0.0, 0.0),
     ),
     smoothness="Cinf",
+    requires=_grid_of(2),
     reference="Scardapane, Van Vaerenbergh, Totaro, Uncini 2017, arXiv:1707.04035",
     inexact=(
         Inexact("float32", 0, 3000.0, _KAF_WHY),

@@ -71,6 +71,11 @@ def _rrelu_slope(p):
     lipschitz=lambda p: max(1.0, _rrelu_slope(p)),
     limits=lambda p: (-math.inf if _rrelu_slope(p) > 0 else 0.0, math.inf),
     keeps="output",
+    requires=lambda p: (
+        ""
+        if p["lower"] <= p["upper"]
+        else f"lower must not be above upper, got {p['lower']!r} and {p['upper']!r}"
+    ),
     reference="Xu, Wang, Chen, Li 2015, arXiv:1505.00853",
     stochastic=True,
     peers={"torch": "torch.nn.functional.rrelu"},
@@ -93,7 +98,7 @@ def rrelu(
     Args:
         x: real array.
         lower: least slope, not negative.
-        upper: largest slope, not negative.
+        upper: largest slope, not below lower.
         key: of `jax.random`; None for the mean slope.
 
     Xu, Wang, Chen, Li 2015, arXiv:1505.00853.

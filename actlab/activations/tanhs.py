@@ -60,7 +60,8 @@ _affine_slope = keep_input(
 def _affine_by_alpha(x: Array, alpha: Array, gamma: Array, beta: Array) -> Array:
     x = finite(x)
     half = sech(alpha * x)
-    return finite((gamma * x * half) * half)  # at alpha = 0 it would overflow, and inf times a zero is NaN
+    # gamma * x alone may overflow where half is 0. At alpha = 0 it all would, and inf times a zero is NaN.
+    return finite((gamma * half) * (x * half))
 
 
 _affine = keep_input(

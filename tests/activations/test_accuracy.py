@@ -79,6 +79,11 @@ def test_the_two_evaluators_agree(name):
             assert true == pytest.approx(other, rel=1e-12, abs=1e-14)
 
 
+def fit_together(spec, **params):
+    """Whether these values and the defaults for the others go together."""
+    return not (spec.requires and spec.requires(spec.defaults | params))
+
+
 def values_of(parameter):
     """Values to try: the default and two more, and again for every coefficient of a vector."""
     if parameter.vector:
@@ -104,6 +109,7 @@ PARAMETERS = [
     for p in actlab.registry()[name].spec.parameters
     if p.continuous
     for value, _ in values_of(p)
+    if fit_together(actlab.registry()[name].spec, **{p.name: value})
     if not has_poles(actlab.registry()[name].spec.at(**{p.name: value}))
 ]
 
@@ -142,6 +148,50 @@ def test_parameter_values_and_gradients(name, parameter, value):
                 f"slope at {x}"
             )
     assert math.prod(value.shape) == given.size
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for name in ELEMENTWISE if any(p.continuous for p in actlab.registry()[name].spec.parameters)],
+)
+def test_parameter_gradients_are_no_nan_at_any_size_of_x(name):
+    f, spec = getattr(actlab, name), getattr(actlab, name).spec
+    info = jnp.finfo(jnp.float32)
+    tiny, top = float(info.tiny), float(info.max)
+    xs = jnp.asarray([0.0, tiny, -tiny, 1e20, -1e20, 3e38, -3e38, top, -top], jnp.float32)
+    params = {p.name: jnp.asarray(p.default, jnp.float32) for p in spec.parameters if p.continuous}
+    found = jax.jit(jax.vmap(jax.grad(lambda p, x: f(x, **p)), (None, 0)))(params, xs)
+    for parameter, slopes in found.items():
+        slopes = np.asarray(slopes)
+        assert not np.isnan(slopes).any(), f"by {parameter} at {xs[np.argwhere(np.isnan(slopes))[0][0]]}"
+        for i, *index in np.argwhere(np.isinf(slopes)):
+            exact = {k: tuple(map(float, v)) if v.ndim else float(v) for k, v in params.items()}
+            where = tuple(index) or (None,)
+            true = oracle.by_parameter(spec, float(xs[i]), parameter, *where, **exact)[1]
+            assert abs(true) > top, f"by {parameter} at {xs[i]}: {true}"
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "by", "x", "true"),
+    [
+        ("scaled_tanh", {}, "b", 3e38, 0.0),
+        ("dyt", {"alpha": 40.0, "gamma": 2.6}, "alpha", 3e38, 0.0),
+        ("acon_c", {"p1": 0.4, "p2": 0.4}, "beta", 1e20, 0.0),
+        ("aptx", {"beta": 0.0, "gamma": 0.0}, "beta", 1e20, 0.0),
+        ("soft_exponential", {"alpha": 40.0}, "alpha", -3e38, 1.0 + 1.0 / 1600),
+        ("pade_a", {"denominator": (0.0,) * 4}, "denominator", 1e20, (0.0,) * 4),
+        ("snake", {"a": 1.0}, "a", 3e38, None),
+    ],
+)
+def test_parameter_gradients_far_out_at_other_values(name, params, by, x, true):
+    f = getattr(actlab, name)
+    params = {k: jnp.asarray(v, jnp.float32) for k, v in (f.spec.defaults | params).items()}
+    for dtype in (jnp.float32, jnp.bfloat16):
+        given = jnp.asarray(x, dtype)
+        slope = jax.grad(lambda p, x=given: f(x, **(params | {by: p})))(params[by])
+        assert jnp.isfinite(slope).all()
+        if true is not None:
+            np.testing.assert_allclose(np.asarray(slope, np.float32), true, rtol=1e-2)
 
 
 def test_mixed_derivatives_of_parameters():

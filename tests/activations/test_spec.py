@@ -1,5 +1,6 @@
 """The facts a `Spec` states are tested as data against the function it is attached to."""
 
+import functools
 import importlib
 import inspect
 import math
@@ -240,6 +241,50 @@ def test_at_resolves_and_checks():
         actlab.elu.spec.at(alpha=-1.0)
     with pytest.raises(InputError, match="did you mean 'alpha'"):
         actlab.elu.spec.at(alfa=1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "told"),
+    [
+        ("hard_tanh", {"min_val": 2, "max_val": 1}, "min_val must be below max_val, got 2.0 and 1.0"),
+        ("hard_tanh", {"min_val": 1.0}, "min_val must be below max_val, got 1.0 and 1.0"),
+        ("pwlu", {"low": 3.0}, "low must be below high, got 3.0 and 3.0"),
+        ("pwlu", {"values": [1.0]}, "values must be at least 2 numbers, got 1"),
+        ("kan_bspline", {"low": 1.0}, "low must be below high, got 1.0 and 1.0"),
+        ("kan_bspline", {"coefficients": [1.0] * 3}, "coefficients must be at least 4 numbers, got 3"),
+        ("kan_rbf", {"high": -2.5}, "low must be below high, got -2.0 and -2.5"),
+        ("kan_rbf", {"coefficients": [1.0]}, "coefficients must be at least 2 numbers, got 1"),
+        ("kaf", {"coefficients": [1.0]}, "coefficients must be at least 2 numbers, got 1"),
+        ("rrelu", {"upper": 0.1}, "lower must not be above upper, got 0.125 and 0.1"),
+        ("apl", {"weights": [1.0]}, "there must be as many weights as hinges, got 1 and 2"),
+        ("abu", {"weights": [1.0] * 4}, "weights must be five numbers, got 4"),
+        ("rational_free", {"denominator": [0.0]}, "denominator must not be all 0"),
+    ],
+)
+def test_values_that_do_not_go_together(name, params, told):
+    for ask in (getattr(actlab, name).spec.at, functools.partial(actlab.make, name)):
+        with pytest.raises(InputError) as caught:
+            ask(**params)
+        assert str(caught.value) == f"{name}: {told}"
+
+
+@pytest.mark.parametrize(
+    ("name", "numerator", "denominator", "lipschitz"),
+    [
+        ("pade_a", (0.0, 0.0, 1.0), (0.0,), math.inf),
+        ("pade_a", (0.0, 0.0, 0.0, 1.0), (1.0, 0.0), math.inf),
+        ("pade_a", (0.0, 2.0, 0.0), (0.0,), 2.0),
+        ("pade_b", (0.0, 0.0, 1.0), (0.0, 0.0), math.inf),
+        ("kan_rational", (0.0, 0.0, 0.0, 1.0, 0.0), (1.0,), math.inf),
+        ("rational_free", (0.0, 0.0, 1.0), (1.0, 0.0, 0.0), math.inf),
+        ("rational_free", (0.0, 0.0, 0.0, 1.0), (1.0, 0.0, 1.0), 9 / 8),
+    ],
+)
+def test_rational_functions_that_outgrow_a_line_have_no_lipschitz_constant(
+    name, numerator, denominator, lipschitz
+):
+    spec = getattr(actlab, name).spec.at(numerator=numerator, denominator=denominator)
+    assert spec.lipschitz == pytest.approx(lipschitz, rel=1e-6)
 
 
 def test_decorator_wants_every_parameter_described():

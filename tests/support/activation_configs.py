@@ -23,7 +23,9 @@ def text(spec: Spec) -> str:
     for parameter in spec.parameters:
         if isinstance(parameter.default, float) and parameter.continuous:
             for value in (2.0, 0.5, 0.2, 1.5, 3.0):
-                if value != parameter.default and value in parameter.domain:
+                together = spec.defaults | {parameter.name: value}
+                alone = value != parameter.default and value in parameter.domain
+                if alone and not (spec.requires and spec.requires(together)):
                     shown = f" activation.{parameter.name}={value}"
                     break
         if shown:
