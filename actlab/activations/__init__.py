@@ -100,13 +100,8 @@ from actlab.activations.lean import lean as lean
 from actlab.activations.multi_input import celu_concat as celu_concat
 from actlab.activations.multi_input import concat_elu as concat_elu
 from actlab.activations.multi_input import crelu as crelu
-from actlab.activations.multi_input import group_sort as group_sort
-from actlab.activations.multi_input import group_sort_2 as group_sort_2
-from actlab.activations.multi_input import householder_act as householder_act
 from actlab.activations.multi_input import kwta as kwta
-from actlab.activations.multi_input import max_min as max_min
 from actlab.activations.multi_input import maxout as maxout
-from actlab.activations.multi_input import oplu as oplu
 from actlab.activations.multi_input import topk_relu as topk_relu
 from actlab.activations.normal import derf as derf
 from actlab.activations.normal import erf as erf
@@ -203,6 +198,11 @@ from actlab.activations.smooth_max import smu as smu
 from actlab.activations.smooth_max import smu_1 as smu_1
 from actlab.activations.snakes import snake as snake
 from actlab.activations.snakes import snake_beta as snake_beta
+from actlab.activations.sorting import group_sort as group_sort
+from actlab.activations.sorting import group_sort_2 as group_sort_2
+from actlab.activations.sorting import householder_act as householder_act
+from actlab.activations.sorting import max_min as max_min
+from actlab.activations.sorting import oplu as oplu
 from actlab.activations.sparse_softmax import entmax as entmax
 from actlab.activations.sparse_softmax import entmax15 as entmax15
 from actlab.activations.sparse_softmax import entmax_alpha as entmax_alpha

@@ -50,13 +50,16 @@ def softmax_one(x: ArrayLike, *, axis: int = -1, where: ArrayLike | None = None)
         axis: the axis along which entries compete.
         where: booleans, True for the entries that take part, as in `softmax`.
 
+    Raises:
+        InputError: ``x`` has no such axis, or ``where`` does not fit.
+
     Miller 2023, Attention is off by one, evanmiller.org.
 
     >>> import jax.numpy as jnp
     >>> softmax_one(jnp.array([-jnp.inf, 0.0]))
     Array([0. , 0.5], dtype=float32)
     """
-    return _softmax_sink(x, 0.0, axis=axis, where=where)
+    return _softmax_sink(x, 0.0, axis=axis, where=where, called="softmax_one")
 
 
 quiet_softmax = softmax_one
@@ -237,6 +240,9 @@ def softpick(x: ArrayLike, *, eps: ArrayLike = 1e-6, axis: int = -1, where: Arra
         axis: the axis along which entries compete.
         where: booleans, True for the entries that take part; the others get weight and gradient 0.
 
+    Raises:
+        InputError: ``eps`` varies along the axis; and as `softmax`.
+
     Zuhri, Fuadi, Aji 2025, Softpick: no attention sink, no massive activations with rectified softmax,
     arXiv:2504.20966.
 
@@ -304,6 +310,9 @@ def sigmoid_attention(x: ArrayLike, *, axis: int = -1, where: ArrayLike | None =
         axis: the axis whose length is n.
         where: booleans, True for the entries that take part; the others get weight and gradient 0, and n
             counts those that do, row by row. For the paper's constant n mask the result instead.
+
+    Raises:
+        InputError: ``x`` has no such axis, or ``where`` does not fit.
 
     Ramapuram et al. 2024, Theory, analysis, and best practices for sigmoid self-attention, arXiv:2409.04431.
 

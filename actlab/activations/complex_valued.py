@@ -70,9 +70,9 @@ def wire_gabor(x: ArrayLike, *, omega: ArrayLike = 10.0, scale: ArrayLike = 10.0
     .. math:: f(z) = e^{i \omega z}\, e^{-|s z|^2}, \qquad
               |f(z)| = e^{-\omega \,\mathrm{Im} z - s^2 |z|^2} \le e^{\omega^2 / (4 s^2)}
 
-    For real x, abs(f) is at most 1; off the real line the wave itself grows, up to the bound above. The Lipschitz
-    constant of the spec is that on the real line. Smooth, not holomorphic; 0 far out. Frequency and width vary
-    with the task in the paper and its code (omega 5 to 30, scale 5 to 40).
+    Range of the modulus: (0, the bound above]; (0, 1] for real x, while off the real line the wave itself grows.
+    The Lipschitz constant of the spec is that on the real line. Smooth, not holomorphic; 0 far out. Frequency and
+    width vary with the task in the paper and its code (omega 5 to 30, scale 5 to 40).
 
     Args:
         x: real or complex array; the result is complex64, complex128 for float64 and complex128.
@@ -122,9 +122,9 @@ def mod_relu(x: ArrayLike, *, bias: ArrayLike = 0.0) -> Array:
 
     .. math:: f(z) = \max(0, |z| + b)\, \frac{z}{|z|}, \qquad f(0) := 0
 
-    bias = 0 is the identity; below 0 it is a soft threshold, the disc abs(z) <= -bias becomes 0, with derivative
-    0 also on its rim. Above 0 it jumps at 0, where the derivative is taken as 1. Real numbers stay real: the sign is
-    their phase.
+    Range of the modulus: [0, inf). bias = 0 is the identity; below 0 it is a soft threshold, the disc
+    abs(z) <= -bias becomes 0, with derivative 0 also on its rim. Above 0 it jumps at 0, where the derivative is
+    taken as 1. Real numbers stay real: the sign is their phase.
 
     Args:
         x: real or complex array.

@@ -19,7 +19,8 @@ from actlab.activations.saturating import sigmoid, sigmoid_slope
 from actlab.activations.spec import POSITIVE, REALS, Inexact, Interval, Jump, Kink, activation
 from actlab.activations.stochastic import straight_through, with_noise
 from actlab.gradients import as_real, by_precision, keep_input
-from actlab.gradients.along import checked_axis
+from actlab.gradients.along import check_row, checked_axis, checked_mask, masked
+from actlab.gradients.precision import align
 
 
 def _moderate(x: Array) -> Array:
@@ -232,8 +233,8 @@ def bernoulli_st(x: ArrayLike, *, backward: str = "identity", key: Array | None 
     .. math:: f(x) = 1 \text{ if } u < \sigma(x) \text{ else } 0, \qquad u \sim U(0, 1), \qquad
               f'(x) := 1 \text{ or } \sigma'(x)
 
-    The derivative is a surrogate: 1, as if the unit were the identity, which the paper found better, or that of the
-    mean. Without a key: 1 for x > 0, else 0, under the same derivative.
+    Range {0, 1}. The derivative is a surrogate: 1, as if the unit were the identity, which the paper found
+    better, or that of the mean. Without a key: 1 for x > 0, else 0, under the same derivative.
 
     Args:
         x: real array, log odds.
@@ -299,6 +300,7 @@ def gumbel_softmax(
     axis: int = -1,
     temperature: ArrayLike = 1.0,
     hard: bool = False,
+    where: ArrayLike | None = None,
     key: Array | None = None,
 ) -> Array:
     r"""Gumbel-softmax: a relaxed draw of one category from the distribution softmax(x).
@@ -316,10 +318,12 @@ def gumbel_softmax(
         axis: the axis of the categories.
         temperature: the smaller, the closer to one-hot; positive, one value for a whole row.
         hard: whether the value is one-hot.
+        where: booleans that broadcast to x, True for the categories to draw from. The others get weight and
+            gradient 0, whatever they hold; so does a whole row that is masked, also if ``hard``.
         key: of `jax.random`; None for no noise.
 
     Raises:
-        InputError: ``x`` has no such axis.
+        InputError: ``x`` has no such axis, ``temperature`` varies along it, or ``where`` does not fit.
 
     Jang, Gu, Poole 2016, arXiv:1611.01144; Maddison, Mnih, Teh 2016, arXiv:1611.00712.
 
@@ -328,24 +332,28 @@ def gumbel_softmax(
     """
     x = as_real(x)
     axis = checked_axis("gumbel_softmax", x, axis)
+    temperature = align(temperature, x)
+    check_row("gumbel_softmax", x, temperature, axis)
+    where = checked_mask("gumbel_softmax", x, where)
     if not x.size:
         return x
-    return _relaxed_draw(axis, bool(hard), key is not None)(key, x, temperature)
+    return _relaxed_draw(axis, bool(hard), key is not None)(key, x, temperature, where=where)
 
 
 @functools.cache
 def _relaxed_draw(axis: int, hard: bool, noisy: bool) -> Callable[..., Array]:
-    def formula(x: Array, noise: Array | float, temperature: Array) -> Array:
-        x = x + noise
+    def formula(x: Array, noise: Array | float, temperature: Array, where: Array | None = None) -> Array:
+        x = masked(x + noise, where, -jnp.inf)
         # Only differences count: the largest entry, a constant here, is taken off before the division.
         top = lax.stop_gradient(jnp.max(x, axis=axis, keepdims=True))
         below = jnp.where(jnp.isinf(x) & (x == top), 0.0, jnp.maximum(x - top, -1e12))
-        y = softmax(below / temperature, axis=axis)
+        y = softmax(below / temperature, axis=axis, where=where)
         if not hard:
             return y
         best = jnp.argmax(y, axis=axis, keepdims=True)
         shown = jnp.where(lax.broadcasted_iota(best.dtype, y.shape, y.ndim + axis) == best, 1.0, 0.0)
-        return straight_through(jnp.where(jnp.isnan(y), y, shown), y)
+        # A row that is masked completely has its "largest" entry among the masked ones.
+        return straight_through(masked(jnp.where(jnp.isnan(y), y, shown), where, 0.0), y)
 
     if noisy:
         return with_noise(jax.random.gumbel, formula)

@@ -84,12 +84,15 @@ def funnel_relu(x: ArrayLike, context: ArrayLike) -> Array:
 
     .. math:: f(x, c) = \max(x, c)
 
-    A rectifier whose zero is replaced by a learnt, spatial condition. 1-Lipschitz; kink where x = context, where
-    the derivative is that of x.
+    A rectifier whose zero is replaced by a learnt, spatial condition. Range: all reals. 1-Lipschitz; kink where x
+    = context, where the derivative is that of x.
 
     Args:
         x: real array.
         context: real array that broadcasts with x: the condition, a depthwise convolution of x in the paper.
+
+    Raises:
+        InputError: x and ``context`` do not broadcast.
 
     Ma, Zhang, Sun 2020, arXiv:2007.11824.
 
@@ -190,6 +193,9 @@ def meta_acon(x: ArrayLike, beta: ArrayLike, p1: ArrayLike, p2: ArrayLike) -> Ar
             sample in the paper.
         p1: slope on one side, likewise.
         p2: slope on the other side, likewise.
+
+    Raises:
+        InputError: ``beta``, ``p1`` or ``p2`` does not fit the last axes of x.
 
     Ma, Zhang, Liu, Sun 2020, Activate or not, arXiv:2009.04759.
 

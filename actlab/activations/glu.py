@@ -94,6 +94,9 @@ def glu(gate: ArrayLike, up: ArrayLike) -> Array:
         gate: real array, the operand inside the sigmoid.
         up: real array that broadcasts with ``gate``.
 
+    Raises:
+        InputError: the operands do not broadcast.
+
     Dauphin, Fan, Auli, Grangier 2016, arXiv:1612.08083.
 
     >>> print(glu(0.0, 3.0))
@@ -121,6 +124,9 @@ def bilinear_glu(gate: ArrayLike, up: ArrayLike) -> Array:
     Args:
         gate: real array.
         up: real array that broadcasts with ``gate``.
+
+    Raises:
+        InputError: the operands do not broadcast.
 
     Mnih, Hinton 2007, doi:10.1145/1273496.1273577; Shazeer 2020, arXiv:2002.05202.
 
@@ -151,6 +157,9 @@ def reglu(gate: ArrayLike, up: ArrayLike) -> Array:
         gate: real array, the rectified operand.
         up: real array that broadcasts with ``gate``.
 
+    Raises:
+        InputError: the operands do not broadcast.
+
     Shazeer 2020, arXiv:2002.05202.
 
     >>> print(reglu(2.0, 3.0), reglu(-2.0, -3.0))
@@ -179,6 +188,9 @@ def drelu_glu(gate: ArrayLike, up: ArrayLike) -> Array:
     Args:
         gate: real array.
         up: real array that broadcasts with ``gate``.
+
+    Raises:
+        InputError: the operands do not broadcast.
 
     Song, Xie, Zhang, Wen, Ma, Mi, Chen 2024, Turbo Sparse, arXiv:2406.05955.
 
@@ -210,6 +222,9 @@ def geglu(gate: ArrayLike, up: ArrayLike) -> Array:
         gate: real array, the operand inside gelu.
         up: real array that broadcasts with ``gate``.
 
+    Raises:
+        InputError: the operands do not broadcast.
+
     Shazeer 2020, arXiv:2002.05202.
 
     >>> print(f"{geglu(2.0, 3.0):.4f}")
@@ -237,6 +252,9 @@ def geglu_tanh(gate: ArrayLike, up: ArrayLike) -> Array:
     Args:
         gate: real array, the operand inside gelu_tanh.
         up: real array that broadcasts with ``gate``.
+
+    Raises:
+        InputError: the operands do not broadcast.
 
     Shazeer 2020, arXiv:2002.05202; Hendrycks, Gimpel 2016, arXiv:1606.08415.
 
@@ -268,6 +286,9 @@ def swiglu(gate: ArrayLike, up: ArrayLike, *, beta: ArrayLike = 1.0) -> Array:
         gate: real array, the operand inside swish.
         up: real array that broadcasts with ``gate``.
         beta: sharpness of the gate; any finite real.
+
+    Raises:
+        InputError: the operands do not broadcast, or ``beta`` does not fit them.
 
     Shazeer 2020, arXiv:2002.05202.
 

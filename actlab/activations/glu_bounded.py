@@ -66,9 +66,9 @@ def swiglu_oai(gate: ArrayLike, up: ArrayLike, *, alpha: ArrayLike = 1.702, limi
     .. math:: f(g, u) = \bar g\, \sigma(\alpha \bar g)\, (\bar u + 1), \qquad
               \bar g = \min(g, \ell), \quad \bar u = \min(\max(u, -\ell), \ell)
 
-    Bounded for alpha > 0, by limit (limit + 1). Kinks at gate = limit and up = -limit, limit, where the
-    derivatives are those of the inside, as torch.clamp has them (outside: 0). gpt-oss holds gate and up
-    interleaved:
+    Range [-(limit - 1) swish(limit), (limit + 1) swish(limit)], about [-42, 56] by default, wider for limits below
+    1.4; all reals for alpha <= 0. Kinks at gate = limit and up = -limit, limit, where the derivatives are
+    those of the inside, as torch.clamp has them (outside: 0). gpt-oss holds gate and up interleaved:
     ``swiglu_oai(*split_gate(x, order="gate_first", layout="interleaved"))``.
 
     Args:
@@ -76,6 +76,9 @@ def swiglu_oai(gate: ArrayLike, up: ArrayLike, *, alpha: ArrayLike = 1.702, limi
         up: real array that broadcasts with ``gate``.
         alpha: sharpness of the gate; any finite real.
         limit: largest gate, and largest size of up; positive.
+
+    Raises:
+        InputError: the operands do not broadcast, or a parameter does not fit them.
 
     OpenAI 2025, gpt-oss model card, arXiv:2508.10925.
 
@@ -105,13 +108,17 @@ def swiglu_clamped(gate: ArrayLike, up: ArrayLike, *, limit: ArrayLike = 10.0) -
 
     .. math:: f(g, u) = \mathrm{silu}(\min(g, \ell))\, \min(\max(u, -\ell), \ell)
 
-    Bounded by limit * silu(limit). Kinks at gate = limit and up = -limit, limit, where the derivatives are those
-    of the inside, as torch.clamp has them (outside: 0). `swiglu_step` clamps after silu instead.
+    Range from -limit silu(limit) to limit silu(limit), for limits down to 0.46. Kinks at gate = limit and
+    up = -limit, limit, where the derivatives are those of the inside, as torch.clamp has them (outside: 0).
+    `swiglu_step` clamps after silu instead.
 
     Args:
         gate: real array, the operand inside silu.
         up: real array that broadcasts with ``gate``.
         limit: largest gate, and largest size of up; positive.
+
+    Raises:
+        InputError: the operands do not broadcast, or ``limit`` does not fit them.
 
     DeepSeek-AI 2026, DeepSeek-V4, arXiv:2606.19348, parameter swiglu_limit; vLLM's SiluAndMulWithClamp.
 
@@ -146,7 +153,7 @@ def swiglu_step(gate: ArrayLike, up: ArrayLike, *, limit: ArrayLike = 7.0) -> Ar
 
     .. math:: f(g, u) = \min(\mathrm{silu}(g), \ell)\, \min(\max(u, -\ell), \ell)
 
-    Bounded by limit squared, which is reached. Kinks where silu(gate) = limit and up = -limit, limit; the
+    Range [-limit^2, limit^2], for limits down to 0.28. Kinks where silu(gate) = limit and up = -limit, limit; the
     derivatives there are those of the inside, as torch.clamp has them (outside: 0). `swiglu_clamped` clamps
     before silu.
 
@@ -154,6 +161,9 @@ def swiglu_step(gate: ArrayLike, up: ArrayLike, *, limit: ArrayLike = 7.0) -> Ar
         gate: real array, the operand inside silu.
         up: real array that broadcasts with ``gate``.
         limit: largest factor of the gate, and largest size of up; positive.
+
+    Raises:
+        InputError: the operands do not broadcast, or ``limit`` does not fit them.
 
     vLLM's SwigluStepAndMul for StepFun's Step-3.5, 2026.
 
@@ -190,6 +200,9 @@ def gtu(gate: ArrayLike, up: ArrayLike) -> Array:
     Args:
         gate: real array, the operand inside the sigmoid.
         up: real array that broadcasts with ``gate``, the operand inside tanh.
+
+    Raises:
+        InputError: the operands do not broadcast.
 
     van den Oord, Kalchbrenner, Vinyals, Espeholt, Graves, Kavukcuoglu 2016, arXiv:1606.05328.
 
@@ -244,6 +257,9 @@ def situ_glu(
         up: real array that broadcasts with ``gate``.
         beta: largest factor of the gate, positive.
         linear_beta: largest size of what passes, positive; None, for calls alone, passes ``up`` as it is.
+
+    Raises:
+        InputError: the operands do not broadcast, or a parameter does not fit them.
 
     Kimi Team 2026, Kimi K3, arXiv:2607.24653.
 

@@ -1,4 +1,4 @@
-"""Functions of several features at once: maxima and sorting over groups, winners, concatenated pairs."""
+"""Functions of several features at once: maxima over groups, winners, concatenated pairs."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ from actlab.activations.exponential_units import elu
 from actlab.activations.rectified import relu
 from actlab.activations.spec import NONNEGATIVE, POSITIVE, REALS, Interval, activation
 from actlab.errors import InputError
-from actlab.gradients import as_real, narrow, widen
+from actlab.gradients import as_real
 from actlab.gradients.along import checked_axis
-from actlab.gradients.precision import align
 
-_AXIS = (REALS, "the axis of the features")
-_COUNT = Interval(1.0)
+AXIS = (REALS, "the axis of the features")
+COUNT = Interval(1.0)
 _multi = partial(activation, family="multi-input", turning=None)
-_axiswise = partial(_multi, kind="axiswise", monotonic=False)
+axiswise = partial(_multi, kind="axiswise", monotonic=False)
 _resizing = partial(_multi, kind="resizing")
 
 
-def _along(name: str, x: ArrayLike, axis: int, f: Callable[[Array], Array]) -> Array:
+def along(name: str, x: ArrayLike, axis: int, f: Callable[[Array], Array]) -> Array:
     """Apply ``f`` to the last axis of ``x`` with ``axis`` moved there."""
     x = as_real(x)
     axis = checked_axis(name, x, axis)
@@ -40,7 +39,7 @@ def keep_arguments(f: Callable[..., Array]) -> Callable[..., Array]:
 
 @_resizing(
     formula="max_j(x[pieces*i+j])",
-    parameters={"pieces": (_COUNT, "entries a maximum is taken over"), "axis": _AXIS},
+    parameters={"pieces": (COUNT, "entries a maximum is taken over"), "axis": AXIS},
     range=REALS,
     monotonic=True,
     smoothness="C0",
@@ -69,7 +68,7 @@ def maxout(x: ArrayLike, *, pieces: int = 2, axis: int = -1) -> Array:
     >>> maxout(jnp.array([1.0, 2.0, -3.0, -4.0]))
     Array([ 2., -3.], dtype=float32)
     """
-    return _along("maxout", x, axis, _largest(pieces))
+    return along("maxout", x, axis, _largest(pieces))
 
 
 @cache
@@ -86,7 +85,7 @@ def _largest(pieces: int) -> Callable[[Array], Array]:
 
 @_resizing(
     formula="concat(max(0,x),max(0,-x))",
-    parameters={"axis": _AXIS},
+    parameters={"axis": AXIS},
     range=NONNEGATIVE,
     monotonic=False,
     smoothness="C0",
@@ -115,7 +114,7 @@ def crelu(x: ArrayLike, *, axis: int = -1) -> Array:
     >>> crelu(jnp.array([1.0, -2.0]))
     Array([1., 0., 0., 2.], dtype=float32)
     """
-    return _along("crelu", x, axis, _crelu)
+    return along("crelu", x, axis, _crelu)
 
 
 _crelu = keep_arguments(lambda x: jnp.concatenate([relu(x), relu(-x)], axis=-1))
@@ -123,7 +122,7 @@ _crelu = keep_arguments(lambda x: jnp.concatenate([relu(x), relu(-x)], axis=-1))
 
 @_resizing(
     formula="concat(elu(x),elu(-x))",
-    parameters={"alpha": (POSITIVE, "minus the limit of either half"), "axis": _AXIS},
+    parameters={"alpha": (POSITIVE, "minus the limit of either half"), "axis": AXIS},
     range=lambda p: Interval(-p["alpha"], math.inf, open_low=True),
     monotonic=False,
     smoothness=lambda p: "C1" if p["alpha"] == 1 else "C0",
@@ -153,7 +152,7 @@ def celu_concat(x: ArrayLike, *, alpha: ArrayLike = 1.0, axis: int = -1) -> Arra
     >>> celu_concat(jnp.array([3.0, -jnp.inf]), alpha=0.5)[:2]
     Array([ 3. , -0.5], dtype=float32)
     """
-    return _along("celu_concat", x, axis, lambda x: _celu_concat(x, alpha))
+    return along("celu_concat", x, axis, lambda x: _celu_concat(x, alpha))
 
 
 concat_elu = celu_concat
@@ -162,113 +161,11 @@ _celu_concat = keep_arguments(
 )
 
 
-@_axiswise(
-    formula="max(x[2i],x[2i+1]),min(x[2i],x[2i+1])",
-    parameters={"axis": _AXIS},
-    range=REALS,
-    smoothness="C0",
-    lipschitz=1.0,
-    limits=(-math.inf, math.inf),
-    reference="Chernodub, Nowicki 2016, arXiv:1604.02313; Anil, Lucas, Grosse 2018, arXiv:1811.05381",
-    aliases=("oplu", "group_sort_2"),
-    differs="deel-torchlip's MaxMin concatenates relu(x) and relu(-x); others pair the two halves of the axis",
-)
-def max_min(x: ArrayLike, *, axis: int = -1) -> Array:
-    r"""MaxMin: every two neighbouring features, the larger first.
-
-    .. math:: (f_{2i}, f_{2i+1}) = (\max(x_{2i}, x_{2i+1}), \min(x_{2i}, x_{2i+1}))
-
-    A permutation: it keeps norms of values and of gradients. Range: all reals; 1-Lipschitz. Kinks where two
-    partners are equal; they then count as being in order. The last feature of an odd number has no partner and
-    passes as it is. `group_sort` with pairs, under which this function also goes, sorts upwards instead.
-
-    Args:
-        x: real array with at least one axis.
-        axis: the axis of the features.
-
-    Raises:
-        InputError: ``x`` has no such axis.
-
-    Chernodub, Nowicki 2016 (OPLU), arXiv:1604.02313; Anil, Lucas, Grosse 2018, arXiv:1811.05381.
-
-    >>> max_min(jnp.array([1.0, 2.0, 4.0, 3.0]))
-    Array([2., 1., 4., 3.], dtype=float32)
-    """
-    return _along("max_min", x, axis, _max_min)
-
-
-oplu = group_sort_2 = max_min
-
-
-@keep_arguments
-def _max_min(x: Array) -> Array:
-    a, b, alone = _pairs(x)
-    swap = b > a
-    return _unpaired(jnp.where(swap, b, a), jnp.where(swap, a, b), alone)
-
-
-def _pairs(x: Array) -> tuple[Array, Array, Array]:
-    """Return the first and the second of every pair of neighbours, and what is left without a partner."""
-    x, alone = jnp.split(x, [x.shape[-1] // 2 * 2], axis=-1)
-    groups = x.reshape(*x.shape[:-1], x.shape[-1] // 2, 2)
-    return groups[..., 0], groups[..., 1], alone
-
-
-def _unpaired(a: Array, b: Array, alone: Array) -> Array:
-    pairs = jnp.stack([a, b], axis=-1).reshape(*a.shape[:-1], 2 * a.shape[-1])
-    return jnp.concatenate([pairs, alone], axis=-1)
-
-
-@_axiswise(
-    formula="sort(x[g*i:g*i+g])",
-    parameters={"group_size": (_COUNT, "features sorted together"), "axis": _AXIS},
-    range=REALS,
-    smoothness="C0",
-    lipschitz=1.0,
-    limits=(-math.inf, math.inf),
-    reference="Anil, Lucas, Grosse 2018, arXiv:1811.05381",
-)
-def group_sort(x: ArrayLike, *, group_size: int = 2, axis: int = -1) -> Array:
-    r"""GroupSort: neighbouring features in groups, each sorted upwards.
-
-    A permutation: it keeps norms of values and of gradients. Range: all reals; 1-Lipschitz. Kinks where members
-    of a group are equal; they then keep their order. group_size = 1 is the identity, the width sorts all. The last
-    group is smaller where the number of features is not a multiple of group_size.
-
-    Args:
-        x: real array with at least one axis.
-        group_size: features sorted together, at least 1.
-        axis: the axis of the features.
-
-    Raises:
-        InputError: ``x`` has no such axis, or group_size is below 1.
-
-    Anil, Lucas, Grosse 2018, arXiv:1811.05381.
-
-    >>> group_sort(jnp.array([3.0, 1.0, 2.0, 0.0]), group_size=4)
-    Array([0., 1., 2., 3.], dtype=float32)
-    """
-    return _along("group_sort", x, axis, _sorted_groups(group_size))
-
-
-@cache
-def _sorted_groups(size: int) -> Callable[[Array], Array]:
-    if size < 1:
-        raise InputError(f"group_sort: group_size must be at least 1, got {size}")
-
-    def f(x: Array) -> Array:
-        whole, rest = jnp.split(x, [x.shape[-1] // size * size], axis=-1)
-        groups = jnp.sort(whole.reshape(*whole.shape[:-1], whole.shape[-1] // size, size), axis=-1)
-        return jnp.concatenate([groups.reshape(whole.shape), jnp.sort(rest, axis=-1)], axis=-1)
-
-    return keep_arguments(f)
-
-
-@_axiswise(
+@axiswise(
     formula="x if x is among the max(1,floor(fraction*n)) largest else 0",
     parameters={
         "fraction": (Interval(0.0, 1.0, open_low=True), "share of the features that win", True),
-        "axis": _AXIS,
+        "axis": AXIS,
     },
     range=REALS,
     smoothness="jumps",
@@ -291,7 +188,8 @@ def kwta(x: ArrayLike, *, fraction: float = 0.2, axis: int = -1) -> Array:
         axis: the axis along which they compete.
 
     Raises:
-        InputError: ``fraction`` is an array; how many entries win cannot be learnt by gradient.
+        InputError: ``x`` has no such axis, or ``fraction`` is an array: how many entries win cannot be learnt by
+            gradient.
 
     Makhzani, Frey 2013, arXiv:1312.5663; Xiao, Zhong, Zheng 2019, arXiv:1905.10510.
 
@@ -302,12 +200,12 @@ def kwta(x: ArrayLike, *, fraction: float = 0.2, axis: int = -1) -> Array:
         raise InputError(
             "kwta: fraction must be a Python number: how many entries win cannot be learnt by gradient"
         )
-    return _along("kwta", x, axis, _winners(float(fraction), False))
+    return along("kwta", x, axis, _winners(float(fraction), False))
 
 
-@_axiswise(
+@axiswise(
     formula="max(0,x) if x is among the k largest else 0",
-    parameters={"k": (_COUNT, "how many entries may pass"), "axis": _AXIS},
+    parameters={"k": (COUNT, "how many entries may pass"), "axis": AXIS},
     range=NONNEGATIVE,
     smoothness="jumps",
     lipschitz=math.inf,
@@ -327,12 +225,15 @@ def topk_relu(x: ArrayLike, *, k: int = 32, axis: int = -1) -> Array:
         k: how many entries may pass, at least 1.
         axis: the axis along which they compete.
 
+    Raises:
+        InputError: ``x`` has no such axis.
+
     Gao, Dupré la Tour, Tillman, Goh, Troll, Radford, Sutskever, Leike, Wu 2024, arXiv:2406.04093.
 
     >>> topk_relu(jnp.array([3.0, -1.0, 2.0, 1.0]), k=2)
     Array([3., 0., 2., 0.], dtype=float32)
     """
-    return _along("topk_relu", x, axis, _winners(k, True))
+    return along("topk_relu", x, axis, _winners(k, True))
 
 
 @cache
@@ -350,56 +251,3 @@ def _winners(share: float | int, positive: bool) -> Callable[[Array], Array]:
         return jnp.where(wins & ~(x <= 0) if positive else wins, x, 0.0)
 
     return keep_arguments(f)
-
-
-@_axiswise(
-    formula="(x,y) if x*sin(theta/2)<=y*cos(theta/2) else (x*cos(theta)+y*sin(theta),x*sin(theta)-y*cos(theta))",
-    parameters={"theta": (REALS, "twice the angle of the mirror"), "axis": _AXIS},
-    range=REALS,
-    smoothness="C0",
-    lipschitz=1.0,
-    limits=(-math.inf, math.inf),
-    reference="Singla, Singla, Feizi 2021, arXiv:2108.04062",
-    differs="the authors' code pairs the two halves of the axis",
-)
-def householder_act(x: ArrayLike, *, theta: ArrayLike = 0.5 * math.pi, axis: int = -1) -> Array:
-    r"""Householder activation: every two neighbouring features, mirrored to one side of a line.
-
-    .. math:: (a, b) \mapsto (a, b) \text{ if } a \sin\tfrac{\theta}{2} \le b \cos\tfrac{\theta}{2}, \text{ else }
-              (a \cos\theta + b \sin\theta,\; a \sin\theta - b \cos\theta)
-
-    Continuous, since it mirrors at the line through 0 at the angle theta / 2; it keeps norms of values and of
-    gradients. 1-Lipschitz. Kinks on the line, where the derivative is that of the identity. theta = pi / 2 sorts
-    pairs upwards: `group_sort`. The last feature of an odd number passes as it is. The authors' code pairs the two
-    halves of the axis instead of neighbours.
-
-    Args:
-        x: real array with at least one axis.
-        theta: twice the angle of the mirror: a number, or an array that broadcasts against the pairs, their
-            axis last, e.g. one angle for each of the n / 2 pairs.
-        axis: the axis of the features.
-
-    Raises:
-        InputError: ``x`` has no such axis.
-
-    Singla, Singla, Feizi 2021, arXiv:2108.04062.
-
-    >>> import jax.numpy as jnp
-    >>> print(householder_act(jnp.array([1.0, 2.0, 4.0, 3.0])).round(4))
-    [1. 2. 3. 4.]
-    """
-    return _along("householder_act", x, axis, lambda x: _householder(x, _angles(theta, x)))
-
-
-def _angles(theta: ArrayLike, x: Array) -> Array:
-    return align(theta, jax.ShapeDtypeStruct((*x.shape[:-1], x.shape[-1] // 2), x.dtype))
-
-
-@keep_arguments
-def _householder(x: Array, theta: Array) -> Array:
-    wide, theta = widen(x, theta)
-    a, b, alone = _pairs(wide)
-    beyond = a * jnp.sin(0.5 * theta) > b * jnp.cos(0.5 * theta)
-    cos, sin = jnp.cos(theta), jnp.sin(theta)
-    first, second = jnp.where(beyond, a * cos + b * sin, a), jnp.where(beyond, a * sin - b * cos, b)
-    return narrow(_unpaired(first, second, alone), x)

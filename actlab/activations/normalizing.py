@@ -117,13 +117,16 @@ def softmin(x: ArrayLike, *, axis: int = -1, where: ArrayLike | None = None) -> 
         axis: the axis that sums to 1.
         where: booleans, True for the entries that take part, as in `softmax`.
 
+    Raises:
+        InputError: ``x`` has no such axis, or ``where`` does not fit.
+
     PyTorch, nn.Softmin.
 
     >>> import jax.numpy as jnp
     >>> softmin(jnp.array([0.0, 0.0, jnp.inf]))
     Array([0.5, 0.5, 0. ], dtype=float32)
     """
-    return along_softmax(-as_real(x), axis=axis, where=where)
+    return along_softmax(-as_real(x), axis=axis, where=where, called="softmin")
 
 
 @activation(
@@ -229,6 +232,9 @@ def log_softmax(x: ArrayLike, *, axis: int = -1, where: ArrayLike | None = None)
         axis: the axis along which exp(f) sums to 1.
         where: booleans, True for the entries that take part; the others give -inf, the logarithm of their
             weight in `softmax`, and gradient 0.
+
+    Raises:
+        InputError: ``x`` has no such axis, or ``where`` does not fit.
 
     Bridle 1990, doi:10.1007/978-3-642-76153-9_28.
 

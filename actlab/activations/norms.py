@@ -67,6 +67,9 @@ def rms_norm_act(x: ArrayLike, *, gamma: ArrayLike = 1.0, eps: ArrayLike = 1e-6,
         eps: at least 0.
         axis: the axis whose mean square is taken.
 
+    Raises:
+        InputError: ``x`` has no such axis, ``gamma`` does not fit it, or ``eps`` varies along it.
+
     Zhang, Sennrich 2019, Root mean square layer normalization, arXiv:1910.07467.
 
     >>> import jax.numpy as jnp
@@ -120,9 +123,9 @@ def poly_norm(
               \lVert u \rVert = \sqrt{\textstyle\sum_j u_j^2 + \varepsilon}
 
     The paper writes the Euclidean norm. The authors' code divides by the root of the *mean* square, which is
-    ``norm="rms"``: each term is then sqrt(n) times larger, of size a_k; to repeat their models take that.
-    Bounded by |b| + sum |a_k| (times sqrt(n) for ``"rms"``). Smooth for eps > 0; a row of zeros gives b. Huge
-    rows do not overflow. The backward pass keeps x.
+    ``norm="rms"``: each term is then sqrt(n) times larger, of size a_k; to repeat their models take that. Range:
+    within sum |a_k| of b, for ``"rms"`` within sqrt(n) times that. Smooth for eps > 0; a row of zeros gives b.
+    Huge rows do not overflow. The backward pass keeps x.
 
     Args:
         x: real array with at least one axis.
@@ -134,7 +137,8 @@ def poly_norm(
         axis: the axis along which powers are normalised.
 
     Raises:
-        InputError: there is no such ``norm`` or axis.
+        InputError: there is no such ``norm`` or axis, a parameter does not fit x, or ``eps`` varies along
+            the axis.
 
     Zhuo, Wang, Zeng, Li, Zhou, Ma 2024, Polynomial composition activations, arXiv:2411.03884.
 

@@ -215,7 +215,8 @@ def s_shaped_relu(
     .. math:: f(x) = \begin{cases} t_r + a_r (x - t_r) & x \ge t_r \\ x & t_l < x < t_r \\
               t_l + a_l (x - t_l) & x \le t_l \end{cases}
 
-    By default it is relu. Kinks at both thresholds (derivatives a_l and 1, 1 and a_r), where the outer slope is
+    Range: all reals where both slopes are positive; [t_l, inf) for a_l = 0 < a_r, so [0, inf) by default, when it
+    is relu. Kinks at both thresholds (derivatives a_l and 1, 1 and a_r), where the outer slope is
     taken. Lipschitz: max(1, abs(a_l), abs(a_r)). The thresholds should keep their order: where the left one
     exceeds the right one, the right piece wins, and f jumps at t_r.
 

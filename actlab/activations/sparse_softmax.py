@@ -76,6 +76,9 @@ def sparsemax(x: ArrayLike, *, axis: int = -1, where: ArrayLike | None = None) -
         axis: the axis that sums to 1.
         where: booleans, True for the entries that take part, as in `softmax`.
 
+    Raises:
+        InputError: ``x`` has no such axis, or ``where`` does not fit.
+
     Martins, Astudillo 2016, From softmax to sparsemax, arXiv:1602.02068.
 
     >>> import jax.numpy as jnp
@@ -134,6 +137,9 @@ def entmax15(x: ArrayLike, *, axis: int = -1, where: ArrayLike | None = None) ->
         x: real array with at least one axis.
         axis: the axis that sums to 1.
         where: booleans, True for the entries that take part, as in `softmax`.
+
+    Raises:
+        InputError: ``x`` has no such axis, or ``where`` does not fit.
 
     Peters, Niculae, Martins 2019, Sparse sequence-to-sequence models, arXiv:1905.05702.
 
@@ -228,7 +234,7 @@ def entmax(x: ArrayLike, *, alpha: ArrayLike = 1.5, axis: int = -1, where: Array
     """
     if isinstance(alpha, numbers.Real) and alpha in (1, 1.5, 2):
         special = {1: along_softmax, 1.5: _entmax15, 2: _sparsemax}[alpha]
-        return special(x, axis=axis, where=where)
+        return special(x, axis=axis, where=where, called="entmax")
     return _entmax(x, alpha, axis=axis, where=where)
 
 

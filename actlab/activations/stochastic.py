@@ -26,18 +26,20 @@ from actlab.gradients.precision import align
 def with_noise(draw: Callable[..., Array], formula: Callable[..., Array]) -> Callable[..., Array]:
     """Return ``f(key, x, *params)`` = ``formula(x, noise, *params)`` in float32 or float64, rounded once.
 
-    ``draw(key, shape, dtype)`` gives the noise. What the backward pass keeps are the arguments of ``f``.
+    ``draw(key, shape, dtype)`` gives the noise. What the backward pass keeps are the arguments of ``f``. A
+    mask, ``where``, is handed to ``formula`` as the booleans it is.
     """
 
-    def sample(key: Array, x: Array, *params: Array) -> Array:
+    def sample(key: Array, x: Array, where: Array | None, *params: Array) -> Array:
         wide, *params = widen(x, *params)
-        return narrow(formula(wide, draw(key, wide.shape, wide.dtype), *params), x)
+        mask = {} if where is None else {"where": where}
+        return narrow(formula(wide, draw(key, wide.shape, wide.dtype), *params, **mask), x)
 
     kept = jax.jit(jax.checkpoint(sample, prevent_cse=False), inline=True)
 
-    def f(key: Array, x: ArrayLike, *params: ArrayLike) -> Array:
+    def f(key: Array, x: ArrayLike, *params: ArrayLike, where: Array | None = None) -> Array:
         x = as_real(x)
-        return kept(key, x, *(align(p, x) for p in params))
+        return kept(key, x, where, *(align(p, x) for p in params))
 
     return f
 
@@ -139,8 +141,8 @@ def noisy_relu(x: ArrayLike, *, key: Array | None = None) -> Array:
 
     .. math:: f(x) = \max(0, x + \sqrt{\sigma(x)}\,\varepsilon), \qquad \varepsilon \sim N(0, 1)
 
-    One sample of it approximates the sum of infinitely many binary units with shifted biases. The noise
-    fades for units that are off. Without a key: `relu`. Some libraries use the batch's standard deviation.
+    One sample of it approximates the sum of infinitely many binary units with shifted biases. The noise fades for
+    units that are off. Range [0, inf). Without a key: `relu`. Some libraries use the batch's standard deviation.
 
     Args:
         x: real array.

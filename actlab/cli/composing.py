@@ -196,6 +196,8 @@ def _explain(message: str, overrides: list[str]) -> str:
         known = configs.groups().get(group, [])
         hint = suggest(choice, known)
         if group == "activation":
+            if why := _not_a_choice(choice):
+                return f"activation={choice}: {why}"
             hint += " (your own function: activation.name=module:function)"
         return f"{group}={choice}: there is no such {group}{hint}"
     if match := re.search(
@@ -203,6 +205,17 @@ def _explain(message: str, overrides: list[str]) -> str:
     ) or re.search(r"Could not override '([^']+)'", message):
         return f"unknown key {match[1]}{_near(match[1], overrides)}"
     return " ".join(message.split())
+
+
+def _not_a_choice(name: str) -> str | None:
+    """Return why an activation that exists has no file of its own to choose, None if there is none."""
+    from actlab.activations import registry  # JAX, which only this error needs
+    from actlab.nn.activation import misfit
+
+    if name not in registry():
+        return None
+    spec = registry()[name].spec
+    return misfit(spec) or (f"this alias is written activation={spec.name}" if spec.name != name else None)
 
 
 def _near(key: str, overrides: list[str]) -> str:

@@ -30,10 +30,10 @@ def along_axis(
     free: tuple[int, ...] = (),
     vectors: tuple[int, ...] = (),
 ) -> Callable[..., Array]:
-    """Return ``f(x, *params, axis, where=None)`` for a function along an axis.
+    """Return ``f(x, *params, axis, where=None, called=name)`` for a function along an axis.
 
     Args:
-        name: of the function, for errors.
+        name: of the function, for errors; ``called`` in a call replaces it.
         value: the formula, ``value(x, *params, axis, where)``; called in float32 or float64.
         by_output: the tangent map, ``by_output(y, t, moved, *params, axis, where)``, linear in the tangent
             ``t`` of x and in ``moved``, the tangents of the parameters, None for those that are constant.
@@ -104,14 +104,20 @@ def along_axis(
         rule.defjvp(jvp, symbolic_zeros=True)
         return jax.jit(rule, inline=True)
 
-    def f(x: ArrayLike, *params: ArrayLike, axis: int = -1, where: ArrayLike | None = None) -> Array:
+    def f(
+        x: ArrayLike,
+        *params: ArrayLike,
+        axis: int = -1,
+        where: ArrayLike | None = None,
+        called: str = name,
+    ) -> Array:
         x = as_real(x)
-        axis = checked_axis(name, x, axis)
+        axis = checked_axis(called, x, axis)
         aligned = [align(p, x, vector=i in vectors) for i, p in enumerate(params)]
         for i, p in enumerate(aligned):
-            if i not in free and p.ndim and p.shape[axis] != 1 < x.shape[axis]:
-                raise InputError(f"{name}: a parameter of shape {p.shape} varies along axis {axis}")
-        where = checked_mask(name, x, where)
+            if i not in free:
+                check_row(called, x, p, axis)
+        where = checked_mask(called, x, where)
         return rule_along(axis)(x, where, *aligned) if x.size else x
 
     return f
@@ -126,6 +132,15 @@ def checked_axis(name: str, x: Array, axis: int) -> int:
     if not -x.ndim <= index < x.ndim:
         raise InputError(f"{name}: axis {axis} does not exist in an array of shape {x.shape}")
     return index if index < 0 else index - x.ndim
+
+
+def check_row(name: str, x: Array, param: Array, axis: int) -> None:
+    """Raise InputError where ``param``, aligned with ``x``, has more than one value along ``axis``."""
+    if param.ndim and param.shape[axis] != 1 < x.shape[axis]:
+        raise InputError(
+            f"{name}: a parameter of shape {param.shape} varies along axis {axis}, where all entries share "
+            "one value: give it size 1 there, or learn it with per=tensor"
+        )
 
 
 def checked_mask(name: str, x: Array, where: ArrayLike | None) -> Array | None:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from actlab.activations import Act
+from actlab.activations.spec import Spec
 from actlab.errors import InputError
 from actlab.probes import probe
 
@@ -22,6 +23,18 @@ _UNFIT = {
     "resizing": "changes the shape",
     "complex": "is for complex numbers",
 }
+
+
+def misfit(spec: Spec) -> str | None:
+    """Return why the function cannot stand at a site, None if it can.
+
+    >>> from actlab import swiglu
+    >>> misfit(swiglu.spec)
+    'swiglu takes two operands, gate and up: it cannot stand at a site of one operand, like gelu'
+    """
+    if spec.kind not in _UNFIT:
+        return None
+    return f"{spec.name} {_UNFIT[spec.kind]}: it cannot stand at a site of one operand, like gelu"
 
 
 class Activation(nnx.Module):
@@ -46,9 +59,8 @@ class Activation(nnx.Module):
     def __init__(self, act: Act, shape: tuple[int, ...], *, site: str):
         self.act = act
         self.site = site
-        if act.spec is not None and act.spec.kind not in ("elementwise", "axiswise"):
-            what = _UNFIT[act.spec.kind]
-            raise InputError(f"{act.name} {what}: it cannot stand at a site of one operand, like gelu")
+        if act.spec is not None and (why := misfit(act.spec)):
+            raise InputError(why)
         bound = dict(act.params)
         size = {"tensor": (), "channel": shape[-1:], "unit": shape}[act.per]
         for name in act.learn:

@@ -253,6 +253,35 @@ class TestGumbelSoftmax:
         slope = jax.grad(lambda t: actlab.gumbel_softmax(x, temperature=t, key=KEY)[0])(0.01)
         assert jnp.isfinite(slope)
 
+    @pytest.mark.parametrize("hard", [False, True])
+    @pytest.mark.parametrize("key", [None, KEY])
+    def test_where(self, hard, key):
+        """As if the masked categories were not there; a row that is masked completely gives zeros."""
+        x = jnp.asarray([[0.5, 9.0, 2.0], [-jnp.inf, 1.0, 1.0], [3.0, 1.0, 2.0], [1.0, 2.0, 3.0]])
+        mask = jnp.asarray([[1, 0, 1], [1, 0, 0], [0, 0, 0], [1, 1, 1]], bool)
+        v = jnp.asarray(np.random.default_rng(0).normal(size=x.shape), "float32")
+
+        @jax.jit
+        def f(x, where):
+            return actlab.gumbel_softmax(x, temperature=0.7, hard=hard, key=key, where=where)
+
+        want = f(jnp.where(mask, x, -jnp.inf), None).at[1].set(mask[1].astype("float32")).at[2].set(0.0)
+        for rubbish in (x, jnp.full_like(x, jnp.nan), jnp.full_like(x, jnp.inf)):
+            given = jnp.where(mask, x, rubbish)
+            np.testing.assert_allclose(f(given, mask), want, rtol=1e-6)
+            slope, curve = (d(lambda x: jnp.vdot(v, f(x, mask)))(given) for d in (jax.grad, jax.hessian))
+            np.testing.assert_array_equal(slope[~mask], 0.0)
+            assert jnp.isfinite(slope).all()
+            assert jnp.isfinite(curve).all()
+            assert jnp.abs(slope[0]).max() > 0
+        by_temperature = jax.grad(
+            lambda t: jnp.vdot(v, actlab.gumbel_softmax(x, temperature=t, hard=hard, key=key, where=mask))
+        )(0.7)
+        assert jnp.isfinite(by_temperature)
+        for wrong in ({"where": jnp.ones(2, bool)}, {"where": v}, {"temperature": jnp.ones(3)}):
+            with pytest.raises(InputError, match="^gumbel_softmax: "):
+                actlab.gumbel_softmax(x, hard=hard, key=key, **wrong)
+
 
 def test_straight_through_changes_no_bit():
     soft = jnp.asarray([0.1, 0.7, 0.2])

@@ -34,8 +34,15 @@ class Keeps(nnx.Module):
     ("argv", "message"),
     [
         ("trian", "unknown command 'trian'; did you mean 'train'?"),
-        ("train activation=gleu", "activation=gleu: there is no such activation; did you mean 'gelu'"),
-        ("train activation.name=gleu", "activation: no activation is called 'gleu'; did you mean 'gelu'"),
+        ("train activation=gellu", "activation=gellu: there is no such activation; did you mean 'gelu'"),
+        ("train activation=swiglu", "activation=swiglu: swiglu takes two operands, gate and up: it cannot"),
+        (
+            "train activation=fourier_features",
+            "fourier_features changes the shape: it cannot stand at a site",
+        ),
+        ("train activation=quiet_softmax", "this alias is written activation=softmax_one"),
+        ("train activation=entmax activation.learn=[alpha] activation.per=channel", "with per=tensor"),
+        ("train activation.name=gellu", "activation: no activation is called 'gellu'; did you mean 'gelu'"),
         ("train data=mnist", "data=mnist: there is no such data; did you mean 'mnist1d'?"),
         ("train +experiment=mnist1d_mpl", "did you mean 'mnist1d_mlp'"),
         (
