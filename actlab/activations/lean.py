@@ -41,8 +41,8 @@ def lean(f: Callable | Act, **params: Any) -> Act:
     >>> import jax, jax.numpy as jnp
     >>> import actlab
     >>> gelu = lean(actlab.gelu)
-    >>> print(f"{gelu(1.0):.4f} {jax.grad(gelu)(1.0):.3f} {jax.grad(actlab.gelu)(1.0):.3f}")
-    0.8413 1.083 1.083
+    >>> print(f"{gelu(1.0):.4f} {jax.grad(gelu)(1.0):.2f} {jax.grad(actlab.gelu)(1.0):.2f}")
+    0.8413 1.08 1.08
     """
     act = f if isinstance(f, Act) else make(f, **params)
     if isinstance(f, Act) and params:
