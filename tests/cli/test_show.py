@@ -76,16 +76,16 @@ def test_what_is_not_elementwise_is_drawn_along_one_input(actlab, name, words):
 
 
 def test_own_function_is_tried_and_measured(actlab, here):
-    (here / "users.py").write_text(USERS_MODULE)
-    code, out, _ = actlab("show", "users:step_and_bend", "at=0.25")
+    (here / "my_shown.py").write_text(USERS_MODULE)
+    code, out, _ = actlab("show", "my_shown:step_and_bend", "at=0.25")
     assert code == 0, out
     assert "passed: keeps shape and dtype" in out
     assert "f at 0.25: 0.025 on the left, 2.24492 on the right" in out
     assert "f(0) = 0, f′(0) = 0.1" in out
-    code, out, _ = actlab("show", "users:flat")
+    code, out, _ = actlab("show", "my_shown:flat")
     assert code == 0
     assert "has derivative 0 everywhere" in out
-    code, out, _ = actlab("show", "users:broken")
+    code, out, _ = actlab("show", "my_shown:broken")
     assert code == 0
     assert "cannot be drawn" in out
 

@@ -65,6 +65,7 @@ def test_the_documented_overrides(actlab, here):
         "name": own[0].split("=")[1],
         "learn": [],
         "per": "tensor",
+        "lean": False,
         "steepness": 2.0,
     }
     metrics = pl.read_parquet(here / "run1" / "metrics" / "*.parquet")
