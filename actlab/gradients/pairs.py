@@ -7,11 +7,11 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.custom_derivatives import SymbolicZero
 from jax.typing import ArrayLike
 
 from actlab.errors import InputError
-from actlab.gradients.precision import align, as_real, convert, narrow, widen
+from actlab.gradients.precision import align, as_real, convert
+from actlab.gradients.rules import input_rule
 
 
 def keep_inputs(value: Callable[..., Array], *partials: Callable[..., Array] | None) -> Callable[..., Array]:
@@ -32,40 +32,11 @@ def keep_inputs(value: Callable[..., Array], *partials: Callable[..., Array] | N
     (Array(3., dtype=float32, weak_type=True), Array(2., dtype=float32, weak_type=True))
     """
 
-    @jax.custom_jvp
-    def rule(a: Array, b: Array, *params: Array) -> Array:
-        return narrow(value(*widen(a, b, *params)), _common(a, b))
-
-    def term(i: int, wide: tuple[Array, ...], t: Array) -> Array:
-        """Return the i-th partial derivative times the tangent."""
-        if i < len(partials) and partials[i] is not None:
-            return partials[i](*wide) * t
-
-        def moved(argument: Array) -> Array:
-            return value(*wide[:i], argument, *wide[i + 1 :])
-
-        return jax.jvp(moved, (wide[i],), (t,))[1]
-
-    def jvp(primals, tangents):
-        y = rule(*primals)
-        moving = [i for i, t in enumerate(tangents) if not isinstance(t, SymbolicZero)]
-        if not moving:
-            return y, jnp.zeros_like(y)
-
-        def tangent_map(primals, *moved):
-            wide = widen(*primals)
-            terms = [term(i, wide, convert(t, wide[0].dtype)) for i, t in zip(moving, moved, strict=True)]
-            return narrow(sum(terms[1:], terms[0]), _common(*primals[:2]))
-
-        tangent_map = jax.checkpoint(tangent_map, prevent_cse=False)
-        return y, tangent_map(primals, *(tangents[i] for i in moving))
-
-    rule.defjvp(jvp, symbolic_zeros=True)
-    compiled = jax.jit(rule, inline=True)
+    rule = jax.jit(input_rule(value, partials, _common), inline=True)
 
     def f(a: ArrayLike, b: ArrayLike, *params: ArrayLike) -> Array:
         a, b = operands(a, b)
-        return compiled(a, b, *(align(p, _common(a, b)) for p in params))
+        return rule(a, b, *(align(p, _common(a, b)) for p in params))
 
     return f
 
@@ -87,5 +58,5 @@ def operands(*arrays: ArrayLike) -> tuple[Array, ...]:
     return tuple(jax.lax.expand_dims(convert(x, dtype), range(rank - x.ndim)) for x in reals)
 
 
-def _common(a: Array, b: Array) -> jax.ShapeDtypeStruct:
+def _common(a: Array, b: Array, *_: Array) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(jnp.broadcast_shapes(a.shape, b.shape), a.dtype)

@@ -49,9 +49,22 @@ def keep_input(
     Array(6., dtype=float32, weak_type=True)
     """
 
+    return _entrance(input_rule(value, partials, lambda x, *_: x), vectors)
+
+
+def input_rule(
+    value: Callable[..., Array],
+    partials: tuple[Callable[..., Array] | None, ...],
+    like: Callable[..., Array | jax.ShapeDtypeStruct],
+) -> Callable[..., Array]:
+    """Return the custom_jvp behind `keep_input`: everything it is given is what it keeps.
+
+    ``like(*arguments)`` tells the shape and dtype of the result.
+    """
+
     @jax.custom_jvp
-    def rule(x: Array, *params: Array) -> Array:
-        return narrow(value(*widen(x, *params)), x)
+    def rule(*arguments: Array) -> Array:
+        return narrow(value(*widen(*arguments)), like(*arguments))
 
     def term(i: int, wide: tuple[Array, ...], t: Array) -> Array:
         """Return the i-th partial derivative times the tangent."""
@@ -74,13 +87,13 @@ def keep_input(
         def tangent_map(primals, *moved):
             wide = widen(*primals)
             terms = [term(i, wide, convert(t, wide[0].dtype)) for i, t in zip(moving, moved, strict=True)]
-            return narrow(sum(terms[1:], terms[0]), primals[0])
+            return narrow(sum(terms[1:], terms[0]), like(*primals))
 
         tangent_map = jax.checkpoint(tangent_map, prevent_cse=False)
         return y, tangent_map(primals, *(tangents[i] for i in moving))
 
     rule.defjvp(jvp, symbolic_zeros=True)
-    return _entrance(rule, vectors)
+    return rule
 
 
 def keep_output(value: Callable[..., Array], tangent: Callable[..., Array]) -> Callable[..., Array]:
