@@ -89,7 +89,7 @@ def test_special_inputs(act, dtype, derivatives):
                 assert abs(slope[end]) == np.inf or abs(slope[far]) <= 1e3
         if dtype == "float32":
             for once, again in zip(results, forward_derivatives(act)(x), strict=True):
-                np.testing.assert_allclose(again, once)
+                np.testing.assert_allclose(again, once, atol=float(info.tiny))  # below that it may be flushed
 
 
 @each(ACTS)

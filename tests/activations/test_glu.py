@@ -34,7 +34,13 @@ def pairs(dtype, few=False):
     return jnp.asarray(gate, dtype), jnp.asarray(up, dtype)
 
 
-NAMES = {name: getattr(mp, name) for name in ("exp", "erfc", "sqrt", "tanh")} | {
+def erfc(x):
+    """mpmath's own stumbles over arguments beyond float64's range of squares."""
+    return mp.erfc(x) if abs(x) < 1e9 else mp.mpf(0 if x > 0 else 2)
+
+
+NAMES = {name: getattr(mp, name) for name in ("exp", "sqrt", "tanh")} | {
+    "erfc": erfc,
     "sigmoid": lambda x: 1 / (1 + mp.exp(-x)),
     "clip": lambda x, low, high: min(max(x, low), high),
     "max": max,
