@@ -184,7 +184,7 @@ def main() -> None:
                 }
                 try:
                     act = actlab.lean(f)
-                    runs["lean"] = jax_pair(act) if f.spec.keeps != "output" else None
+                    runs["lean"] = jax_pair(act) if f.spec.at().keeps == "input" else None
                 except InputError:
                     runs["lean"] = None
                 runs = {key: pair for key, pair in runs.items() if pair}
