@@ -20,7 +20,9 @@ def suggest(name: str, known: Iterable[str]) -> str:
     "; did you mean 'gelu'?"
     """
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    plain = name.lower().replace("_", "")
+    same = [k for k in known if k.lower().replace("_", "") == plain]  # GELU, LeakyReLU, hardswish
+    close = same or difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
     if close:
         return f"; did you mean {' or '.join(map(repr, close))}?"
     if not known:

@@ -48,10 +48,13 @@ class Act:
 
         ``overrides`` replace parameters, e.g. by learnt arrays, or give what belongs to the call: a ``key``.
         """
-        if self.lean and not overrides:
+        if self.lean:
             from actlab.activations.lean import rule  # which imports this module
 
-            return rule(self)(*operands)
+            if given := overrides.keys() & dict(self.params).keys():
+                raise InputError(f"{self!r} has {min(given)} fixed: its slope is told from y at that value")
+            if not overrides:
+                return rule(self)(*operands)
         return self.fn(*operands, **{**dict(self.params), **overrides})
 
     @property

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import jax
 from jax import Array
 
 from actlab.activations.act import Act, make
@@ -56,7 +57,8 @@ def lean(f: Callable | Act, **params: Any) -> Act:
 def check(act: Act) -> None:
     """Raise InputError if ``act`` is of a kind that cannot be lean, or a user's function fails its trial."""
     if act.spec is None:
-        try_out(act)
+        with jax.ensure_compile_time_eval():  # whoever asks may be tracing
+            try_out(act)
     if act.learn:
         raise InputError(f"{act.name} cannot be lean and learn {act.learn[0]}: its gradient needs the input")
     if not act.elementwise:

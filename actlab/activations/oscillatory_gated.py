@@ -87,23 +87,19 @@ def sinlu(x: ArrayLike, *, a: ArrayLike = 1.0, b: ArrayLike = 1.0) -> Array:
     return _sinlu(x, a, b)
 
 
-def _sinlu_wave(x: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
-    """Return x, infinities replaced, a sin(b x) and a b cos(b x)."""
-    x = finite(x)
-    sine, cosine = phase(x, b)
-    return x, a * sine, a * b * cosine
-
-
 def _sinlu_value(x: Array, a: Array, b: Array) -> Array:
-    bounded, wave, _ = _sinlu_wave(x, a, b)
-    return x_sigmoid(jnp.where(jnp.isinf(x), x, bounded + wave), x)
+    bounded = finite(x)
+    return x_sigmoid(jnp.where(jnp.isinf(x), x, bounded + a * phase(bounded, b)[0]), x)
 
 
 def _sinlu_parts(x: Array, a: Array, b: Array) -> tuple[Array, ...]:
     """Return a sin(b x), 1 + a b cos(b x), x clipped plus the wave, exp(-abs(x) / 2), its square and 1 plus that."""
-    _, wave, ripple = _sinlu_wave(x, a, b)
+    sine, cosine = phase(finite(x), b)
+    # 1 + c cos t, c = a b, cancels where c cos t is near -1; sin^2 / (1 - cos) does not.
+    size, cosine = jnp.abs(a * b), jnp.where(a * b < 0, -cosine, cosine)
+    rise = (1.0 - size) + size * jnp.where(cosine < 0, sine * sine / (1.0 - cosine), 1.0 + cosine)
     half, e = halves(-jnp.abs(x))
-    return wave, 1.0 + ripple, clipped(x) + wave, half, e, 1.0 + e
+    return a * sine, rise, clipped(x) + a * sine, half, e, 1.0 + e
 
 
 def _sinlu_slope_value(x: Array, a: Array, b: Array) -> Array:

@@ -277,9 +277,10 @@ def _error(f: Callable, fit: LeanFit, dtype: str) -> float:
     grid = np.concatenate([middle - distance, middle + distance, np.linspace(-_REACH, _REACH, 80001)])
     x, y, slope = _sample(f, grid)
     with np.errstate(over="ignore"):  # to inf, whose slope is the one far out
-        y = jnp.asarray(y.astype(jnp.dtype(dtype)).astype(np.float32))
-    left = None if fit.turning is None else jnp.asarray(x < fit.turning)
-    told = np.asarray(fit.slope(y, left, coarse=dtype == "bfloat16"), np.float64)
+        y = y.astype(jnp.dtype(dtype)).astype(np.float32)
+    with jax.ensure_compile_time_eval():  # whoever asks may be tracing
+        left = None if fit.turning is None else jnp.asarray(x < fit.turning)
+        told = np.asarray(fit.slope(jnp.asarray(y), left, coarse=dtype == "bfloat16"), np.float64)
     worst = float(np.abs(told - slope).max())
     return (
         worst / 2.0 ** (math.floor(math.log2(fit.steepest)) - 7)

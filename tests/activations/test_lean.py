@@ -162,6 +162,20 @@ def test_a_users_bad_function_is_told_in_one_line(f, told):
     assert "\n" not in str(caught.value)
 
 
+def test_a_users_function_is_fitted_inside_a_trace():
+    def own(x):
+        return x * jax.nn.sigmoid(1.3 * x)
+
+    x = jnp.linspace(-3.0, 3.0, 16)
+    inside = jax.jit(jax.grad(lambda x: actlab.lean(own)(x).sum()))(x)
+    np.testing.assert_allclose(inside, jax.grad(lambda x: own(x).sum())(x), atol=6e-4)
+
+
+def test_parameters_are_fixed():
+    with pytest.raises(InputError, match="has beta fixed"):
+        actlab.lean("swish")(1.0, beta=2.0)
+
+
 def test_what_keeps_its_output_already_stays_as_it_is():
     relu = actlab.lean(actlab.relu)
     x = jnp.asarray([-1.0, 0.0, 2.0])

@@ -105,6 +105,13 @@ def test_equal_acts_do_not_retrace():
     assert len(traces) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"), [("GELU", "gelu"), ("LeakyReLU", "leaky_relu"), ("hardtanh", "hard_tanh")]
+)
+def test_names_as_others_write_them(name, meant):
+    assert f"did you mean '{meant}'?" in error(name)
+
+
 def test_unknown_names():
     assert "or 'gelu'?" in error("gleu")
     assert "'module:function'" in error("my_module.my_fn")
