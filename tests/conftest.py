@@ -7,6 +7,8 @@ import pytest
 
 from actlab.cli.runtime import prepare
 
+pytest_plugins = ["made_runs"]  # tests/support
+
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 

@@ -10,7 +10,7 @@ import actlab
 PACKAGE = Path(actlab.__file__).parent
 # A package may import from those before it; within a tuple, order is free.
 ORDER = [
-    ("errors", "files", "records", "values"),
+    ("errors", "files", "records", "runs", "values"),
     ("probes", "gradients"),
     ("activations",),
     ("theory",),

@@ -72,8 +72,8 @@ class Display:
 
     def finish(self, outcome: Outcome, page: Path) -> None:
         """Print the table of sites, how the run ended, and where its page is."""
-        from actlab.report.read import read_run  # the charts' libraries: not before the first step
         from actlab.report.words import site_rows
+        from actlab.runs import read_run  # the charts' libraries: not before the first step
 
         self.progress.stop()
         rows = site_rows(read_run(self.folder))

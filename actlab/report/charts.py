@@ -6,8 +6,8 @@ import altair as alt
 import numpy as np
 
 from actlab.report import numbers
-from actlab.report.read import Run
 from actlab.report.view import View, brief, groups, specification
+from actlab.runs import Run
 
 BAD = "#e0318c"
 """Magenta for what is not finite: in no colour scale used here."""

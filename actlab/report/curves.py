@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from actlab.report.histograms import Curve
-from actlab.report.read import Run
+from actlab.runs import Run
 
 POINTS = 161
 """Evenly over the range, and as many again between -6 and 6, where activations bend."""

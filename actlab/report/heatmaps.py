@@ -8,8 +8,8 @@ import altair as alt
 import numpy as np
 
 from actlab.report.charts import BAD, step_axis
-from actlab.report.read import Run
 from actlab.report.view import View, brief, groups, specification
+from actlab.runs import Run
 
 COLUMNS = 160
 """Most columns in a heatmap; of more records the largest value of each group of neighbours is drawn."""

@@ -8,8 +8,8 @@ import altair as alt
 import numpy as np
 
 from actlab.report.charts import FORMAT
-from actlab.report.read import Run
 from actlab.report.view import View, brief, specification
+from actlab.runs import Run
 
 Curve = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Inputs, the activation there, and its derivative there."""

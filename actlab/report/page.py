@@ -19,9 +19,9 @@ from actlab.report.charts import line_view, parameter_views
 from actlab.report.curves import curves
 from actlab.report.heatmaps import heatmap_views
 from actlab.report.histograms import histogram_ranges, histogram_views
-from actlab.report.read import Run, read_run
 from actlab.report.theme import DARK, LIGHT
 from actlab.report.view import View
+from actlab.runs import Run, read_run
 
 HERE = Path(__file__).parent
 

@@ -16,9 +16,9 @@ from actlab.report.curves import curves
 from actlab.report.heatmaps import heatmap_views
 from actlab.report.histograms import histogram_ranges, histogram_views
 from actlab.report.numbers import percent
-from actlab.report.read import Run, read_run
 from actlab.report.theme import LIGHT
 from actlab.report.view import View, complete
+from actlab.runs import Run, read_run
 
 WIDTH = 520.0
 

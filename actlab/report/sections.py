@@ -6,9 +6,9 @@ from html import escape
 from typing import Any
 
 from actlab.report import numbers, words
-from actlab.report.read import Run
 from actlab.report.verdict import VERDICTS
 from actlab.report.view import View
+from actlab.runs import Run
 
 COLUMNS = (
     ("pre.variance", "Pre variance", numbers.number),

@@ -7,8 +7,8 @@ import math
 from typing import Any
 
 from actlab.report import numbers
-from actlab.report.read import Run
 from actlab.report.verdict import verdict
+from actlab.runs import Run
 
 NAMES = {
     "mlp": "an MLP",

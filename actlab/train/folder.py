@@ -1,7 +1,8 @@
 """A run's folder: metrics in parts that are written whole, and ``run.json`` with the run's state.
 
 ``metrics/part-<last step>.parquet`` has rows (step, site, quantity, value), ``histograms/part-<step>.parquet``
-rows (step, site, tensor, low, high, counts, nonfinite). Nothing in them depends on the clock, so a run that was
+rows (step, site, tensor, low, high, counts, nonfinite); ``units``, ``curves`` and ``events`` likewise, see
+``actlab.records``. Nothing in them depends on the clock, so a run that was
 killed and resumed leaves the same rows as one that was not.
 """
 
@@ -20,7 +21,7 @@ import polars as pl
 
 from actlab.errors import InputError
 from actlab.files import write_atomic
-from actlab.records import HISTOGRAMS, METRICS, read_part
+from actlab.records import METRICS, TABLES, read_part
 
 Row = tuple[int, str, str, float]
 
@@ -41,7 +42,7 @@ class RunFolder:
             OSError: the folder cannot be written.
 
         """
-        for sub in ("metrics", "histograms"):
+        for sub in TABLES:
             (self.path / sub).mkdir(parents=True, exist_ok=True)
         self._lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -59,12 +60,15 @@ class RunFolder:
             os.close(self._lock)
             self._lock = None
 
-    def write_rows(self, step: int, rows: Iterable[Row], histograms: Iterable[tuple[Any, ...]]) -> None:
-        """Write the rows up to and including ``step`` as one part each."""
-        self._write("metrics", step, pl.DataFrame(list(rows), METRICS, orient="row"))
-        table = pl.DataFrame(list(histograms), HISTOGRAMS, orient="row")
-        if len(table):
-            self._write("histograms", step, table)
+    def write_rows(self, step: int, rows: Iterable[Row], **tables: Iterable[tuple[Any, ...]]) -> None:
+        """Write the rows up to and including ``step`` as one part of each table that has any; metrics always.
+
+        ``tables`` are named as in ``actlab.records.TABLES``.
+        """
+        for name, lines in (tables | {"metrics": rows}).items():
+            table = pl.DataFrame(list(lines), TABLES[name], orient="row")
+            if len(table) or name == "metrics":
+                self._write(name, step, table)
 
     def _write(self, sub: str, step: int, table: pl.DataFrame) -> None:
         buffer = io.BytesIO()
@@ -73,7 +77,7 @@ class RunFolder:
 
     def drop_after(self, step: int) -> None:
         """Remove the parts that hold rows later than ``step``, and what a kill left half-written."""
-        for sub in ("metrics", "histograms"):
+        for sub in TABLES:
             for part in (self.path / sub).iterdir():
                 if part.name.startswith(".") or int(part.stem.removeprefix("part-")) > step:
                     part.unlink()

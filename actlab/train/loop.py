@@ -176,7 +176,7 @@ def _train(
         """Evaluate, then write everything since the last evaluation."""
         test, histograms = jax.device_get(program.evaluate(state, x_test, y_test))
         rows += [(at, "test", q, float(v)) for q, v in test.items()]
-        folder.write_rows(at, rows, _histogram_rows(at, histograms))
+        folder.write_rows(at, rows, histograms=_histogram_rows(at, histograms))
         scores.update(_last_scores(rows))
 
     def note(**entries: Any) -> None:

@@ -8,8 +8,8 @@ from actlab.report.bundle import vegalite_version
 from actlab.report.charts import POINTS, line_view, parameter_views
 from actlab.report.heatmaps import COLUMNS, heatmap_views
 from actlab.report.histograms import histogram_ranges, histogram_views
-from actlab.report.read import read_run
 from actlab.report.view import complete, rows
+from actlab.runs import read_run
 
 
 def curve(low: float, high: float):

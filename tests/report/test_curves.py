@@ -2,7 +2,7 @@ import numpy as np
 
 from actlab.report.curves import curves
 from actlab.report.histograms import histogram_ranges
-from actlab.report.read import Run, read_run
+from actlab.runs import Run, read_run
 
 
 def test_the_curve_is_the_activation_with_its_learnt_parameter(runs):

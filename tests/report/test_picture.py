@@ -6,7 +6,7 @@ import pytest
 from actlab.errors import InputError
 from actlab.report import write_png
 from actlab.report.picture import picture
-from actlab.report.read import read_run
+from actlab.runs import read_run
 
 
 def test_a_picture_of_the_key_charts(runs, tmp_path):

@@ -11,7 +11,9 @@ from actlab.train.folder import RunFolder
 def test_rows_come_back_in_order_and_are_dropped_by_step(tmp_path):
     with RunFolder(tmp_path) as folder:
         for step in (0, 100, 200):
-            folder.write_rows(step, [(step, "s", "q", step / 2)], [(step, "s", "pre", 0.0, 1.0, [1, 2], 0)])
+            folder.write_rows(
+                step, [(step, "s", "q", step / 2)], histograms=[(step, "s", "pre", 0.0, 1.0, [1, 2], 0)]
+            )
         assert folder.metrics()["step"].to_list() == [0, 100, 200]
         (tmp_path / "metrics" / ".part-0000000300.parquet.x").write_bytes(b"killed while writing")
         folder.drop_after(100)

@@ -1,4 +1,4 @@
-"""A run folder as plain values: configuration, run.json, and the two tables of records."""
+"""A run folder as plain values: configuration, run.json, and the tables of records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import polars as pl
 import yaml
 
 from actlab.errors import InputError
-from actlab.records import HISTOGRAMS, METRICS, read_part
+from actlab.records import TABLES, read_part
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,9 @@ class Run:
     info: dict[str, Any]
     metrics: pl.DataFrame
     histograms: pl.DataFrame
+    units: pl.DataFrame
+    curves: pl.DataFrame
+    events: pl.DataFrame
     sites: tuple[str, ...]
     layers: tuple[str, ...]
 
@@ -87,10 +90,8 @@ def read_run(folder: Path) -> Run:
     info = _read_info(folder / "run.json")
     if not parts and info.get("state") != "diverged":
         raise InputError(f"{folder} has no metrics yet: nothing to report")
-    metrics = _read_parts(parts, METRICS, unique=["step", "site", "quantity"])
-    histograms = _read_parts(
-        sorted((folder / "histograms").glob("part-*.parquet")), HISTOGRAMS, unique=["step", "site", "tensor"]
-    )
+    tables = {name: _read_parts(folder, name) for name in TABLES}
+    metrics = tables["metrics"]
     config = _read_yaml(folder / ".hydra" / "config.yaml")
     overrides = _read_yaml(folder / ".hydra" / "overrides.yaml")
     is_gradient = pl.col("quantity") == "gradient_norm"
@@ -100,8 +101,7 @@ def read_run(folder: Path) -> Run:
         config=config if isinstance(config, dict) else {},
         overrides=tuple(map(str, overrides)) if isinstance(overrides, list) else (),
         info=info,
-        metrics=metrics,
-        histograms=histograms,
+        **tables,
         sites=_ordered(info.get("sites"), metrics.filter(is_site)),
         layers=_ordered(info.get("layers"), metrics.filter(is_gradient)),
     )
@@ -134,14 +134,16 @@ def _read_yaml(path: Path) -> Any:
         raise InputError(f"{path} cannot be read: {_line(error)}") from error
 
 
-def _read_parts(parts: list[Path], schema: dict[str, Any], unique: list[str]) -> pl.DataFrame:
-    """Read all parts into one table sorted by step; of rows written twice the later part wins."""
+def _read_parts(folder: Path, name: str) -> pl.DataFrame:
+    """Read all parts of a table sorted by step; of rows written twice the later part wins."""
+    schema = TABLES[name]
     frames = [pl.DataFrame(schema=schema)]
-    for part in parts:
+    for part in sorted((folder / name).glob("part-*.parquet")):
         try:
             frames.append(read_part(part, schema))
         except (OSError, pl.exceptions.PolarsError) as error:
             raise InputError(f"{part} is damaged and cannot be read: {_line(error)}") from error
+    unique = [c for c in ("step", "site", "quantity", "tensor", "kind") if c in schema]
     table = pl.concat(frames).unique(subset=unique, keep="last", maintain_order=True)
     return table.sort("step", maintain_order=True)
 

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from actlab.errors import InputError
-from actlab.report.read import read_run
+from actlab.runs import read_run
 
 
 def test_reads_all_parts_in_order(runs):
