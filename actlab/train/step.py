@@ -22,7 +22,7 @@ from actlab.data import Dataset, batch_indices
 from actlab.data.batches import Order
 from actlab.errors import InputError
 from actlab.nn import sites
-from actlab.stats import StatsConfig, probe_names, watch
+from actlab.stats import VALUE, StatsConfig, probe_names, watch
 from actlab.stats.basic import (
     SATURATION,
     Scalars,
@@ -149,7 +149,7 @@ class Program:
             if self.setup.stats.level == "none":
                 loss, aux = self._loss(params, state.rest, x, y, key)
                 return loss, (aux, {})
-            (loss, aux), seen = watch(self._loss)(params, state.rest, x, y, key)
+            (loss, aux), seen = watch(self._loss, reading=VALUE)(params, state.rest, x, y, key)
             return loss, (aux, seen)
 
         (loss, (aux, seen)), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
@@ -269,7 +269,7 @@ class Program:
         xs = jnp.pad(x, [(0, pad)] + [(0, 0)] * (x.ndim - 1)).reshape(count, batch, *x.shape[1:])
         ys = jnp.pad(y, (0, pad)).reshape(count, batch)
         mask = (jnp.arange(count * batch) < len(x)).reshape(count, batch)
-        (loss, hits), seen = watch(self._scores)(state, xs[0], ys[0], mask[0])
+        (loss, hits), seen = watch(self._scores, reading=VALUE)(state, xs[0], ys[0], mask[0])
         if count > 1:
             rest = (xs[1:], ys[1:], mask[1:])
             losses, more = jax.lax.map(lambda batch: self._scores(state, *batch), rest)
@@ -291,7 +291,7 @@ class Program:
             order=self.setup.order,
         )[0]
         key = jax.random.fold_in(dropout_key, state.step)
-        run = watch(self._loss)
+        run = watch(self._loss, reading=VALUE)
         (loss, _), seen = run(state.params, state.rest, x[index_B], y[index_B], key)
         grads = jax.grad(lambda p: run(p, state.rest, x[index_B], y[index_B], key)[0][0])(state.params)
         return {
