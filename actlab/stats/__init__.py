@@ -1,6 +1,6 @@
 """What happens inside a network while it trains: marked values, summarised in the compiled step."""
 
-from actlab.stats.basic import StatsConfig as StatsConfig
+from actlab.stats.config import StatsConfig as StatsConfig
 from actlab.stats.summary import Summary as Summary
 from actlab.stats.summary import merge as merge
 from actlab.stats.summary import summarize as summarize

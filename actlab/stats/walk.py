@@ -114,10 +114,9 @@ class Walk:
     def _scan(self, eqn: Any, inputs: list[Any], slots: Found) -> tuple[list[Any], Found]:
         p = eqn.params
         if "ft_in" in p:  # jax 0.12
-            counts = [len(part) for part in p["ft_in"].unpack()]
+            n_consts, n_carry, _ = map(len, p["ft_in"].unpack())
         else:
-            counts = [p["num_consts"], p["num_carry"]]
-        n_consts, n_carry = counts[:2]
+            n_consts, n_carry = p["num_consts"], p["num_carry"]
         consts, carry, xs = (
             inputs[:n_consts],
             inputs[n_consts : n_consts + n_carry],
@@ -156,7 +155,8 @@ class Walk:
     def _shard_map(self, eqn: Any, inputs: list[Any], slots: Found) -> tuple[list[Any], Found]:
         if self.gather is None or (slots and self.gather_slots is None):
             raise InputError(
-                f"{self.what} {self.names(eqn)[0]!r} sits inside shard_map, where values are in pieces; take summaries"
+                f"{self.what} {self.names(eqn)[0]!r} sits inside shard_map, where values are in pieces: "
+                "take summaries"
             )
         p = eqn.params
         axes = tuple(a for a in p["mesh"].axis_names if a in p["newly_manual_axes"])

@@ -101,7 +101,7 @@ def test_scan_stacks_a_reading_for_each_layer(remat, unroll):
         h, ys = jax.lax.scan(body, x, ws, unroll=unroll)
         return jnp.sum(h**2) + 0.0 * ys.sum()
 
-    (value, seen), grads = jax.jit(value_and_grad(run))(DEEP, X)
+    (_, seen), grads = jax.jit(value_and_grad(run))(DEEP, X)
     np.testing.assert_allclose(grads, jax.grad(run)(DEEP, X), rtol=1e-5, atol=1e-7)
     pres, posts, back = deep_by_hand(DEEP, X)
     for i in range(len(DEEP)):
@@ -150,7 +150,7 @@ def test_vmap_inside_is_seen_whole():
 
 
 def test_under_grad_hessian_and_scan_of_the_watched_function():
-    (value, stats), grads = jax.value_and_grad(watch(model), has_aux=True)(W, X)
+    (_, stats), grads = jax.value_and_grad(watch(model), has_aux=True)(W, X)
     np.testing.assert_allclose(grads, jax.grad(model)(W, X), rtol=1e-5, atol=1e-6)
     assert_figures(stats["post"], jnp.tanh(X @ W))
 
