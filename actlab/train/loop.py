@@ -215,7 +215,7 @@ def _train(
                 compiled.add((length, every))
                 clock.compiling += took
             bad = int(bad)
-            rows += metric_rows(step, every, program.keys, table, stop=setup.steps if bad < 0 else bad)
+            rows += program.rows(table, step, every, stop=setup.steps if bad < 0 else bad)
             seen = trouble(setup.stability, start, step, losses, trace, bad)
             losses = np.concatenate([losses, trace["loss"]])
             events += seen.events
@@ -263,18 +263,6 @@ def _last_scores(rows: Iterable[Row]) -> dict[str, float]:
     """Return the last loss and accuracy of either split."""
     wanted = ("loss", "accuracy")
     return {f"{site} {q}": v for _, site, q, v in rows if site in ("train", "test") and q in wanted}
-
-
-def metric_rows(
-    start: int, every: int, keys: Sequence[tuple[str, str]], table: np.ndarray, stop: int
-) -> list[Row]:
-    """Return rows in order of step; the k-th line of a table belongs to step start + (k+1) every, up to stop."""
-    return [
-        (end, site, quantity, value)
-        for k, line in enumerate(np.asarray(table, np.float64).tolist())
-        if (end := start + (k + 1) * every) <= stop
-        for (site, quantity), value in zip(keys, line, strict=True)
-    ]
 
 
 @contextmanager
