@@ -50,7 +50,7 @@ class TrainState(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Records of a program: ``values`` (..., K) in the order of its ``keys``, ``bins`` (..., n, BINS + 3) of its tensors."""
+    """Records: ``values`` (..., K) in the order of a program's ``keys``, ``bins`` (..., n, BINS + 3)."""
 
     values: jax.Array
     bins: jax.Array
