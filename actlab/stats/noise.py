@@ -8,8 +8,8 @@ With g_k the gradient of microbatch k of K, b samples each, and :math:`\bar g` t
     \widehat{\operatorname{tr} \Sigma} = b S
 
 are unbiased for the variance of a microbatch's gradient, the squared length of the true gradient and the trace of
-one sample's gradient covariance: the two-batch-size estimates of McCandlish et al. 2018 (arXiv:1812.06162, appendix
-A) with sizes b and K b. Here S is summed about the running mean, so a small noise on a large gradient is not lost.
+one sample's gradient covariance: the two-batch-size estimates of McCandlish et al. 2018 (arXiv:1812.06162) with
+sizes b and K b. Here S is summed about the running mean, so a small noise on a large gradient is not lost.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def stability_limit(optimizer: Optimizer, learning_rate: jax.typing.ArrayLike | 
     Raises:
         InputError: a rule whose limit is not known.
 
-    Source: Cohen, Kaur, Li, Kolter, Talwalkar 2021, arXiv:2103.00065, eq. 1 and appendix B; Cohen et al. 2022,
+    Source: Cohen, Kaur, Li, Kolter, Talwalkar 2021, arXiv:2103.00065; Cohen et al. 2022,
     arXiv:2207.14484.
 
     >>> from actlab.train import adam, sgd
@@ -68,7 +68,7 @@ def adam_scale(optimizer: Optimizer, opt_state: optax.OptState) -> Params | None
     Raises:
         InputError: the state of another optimiser.
 
-    Source: Cohen et al. 2022, arXiv:2207.14484, section 2.
+    Source: Cohen et al. 2022, arXiv:2207.14484.
     """
     if not _is_adam(optimizer):
         return None
