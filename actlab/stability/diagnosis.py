@@ -59,7 +59,7 @@ def _placed(finding: Finding, rule: Rule, found: dict[str, Finding]) -> Finding:
     if not causes or not weight:
         return finding
     sentence = f"{finding.sentence} It follows from: {causes[0].title.lower()}."
-    return replace(finding, severity="note", sentence=sentence)
+    return replace(finding, severity="note", sentence=sentence, advice=())  # cure the cause
 
 
 def _healthy(reading: Reading, judged: tuple[str, ...], unjudged: tuple[Unjudged, ...]) -> Finding:

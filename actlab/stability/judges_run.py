@@ -70,7 +70,7 @@ def learning_rate_too_high(reading: Reading, rule: Rule) -> Finding | Unjudged |
         told = f"The training loss ends at {short(ratio)} times its start."
         sign("loss", ratio, "loss at the end over the start", told, soft=False)
     if reading.state == "diverged" and _began_finite(reading):
-        at = int((reading.run.info.get("divergence") or {}).get("step", reading.span[1]))
+        at = reading.broken_at
         told = f"The run diverged at step {at:,} after a sound start."
         signs.append(Sign("serious", 0.8, (("diverged at step", at, ""),), told, 0.8))
     if (jump := _jump(reading)) is not None:
@@ -170,7 +170,7 @@ def underflow(reading: Reading, rule: Rule) -> Finding | Unjudged | None:
     if not len(sites):
         return missing(rule, "no gradients are recorded", "stats=basic")
     signs, words = [], {"ranged": "bfloat16"} if dtype == "float16" else {}
-    size = np.nan_to_num(np.median(rms, axis=1), nan=np.inf)
+    size = np.nan_to_num(np.median(rms, axis=1), nan=1.0, posinf=1.0)
     # What is exactly 0 was rounded away only if its neighbours are nearly so: else a dead layer stopped it.
     fading = bool(((size > 0) & (size <= 1e3 * tiny)).any())
     small = [

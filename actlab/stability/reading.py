@@ -130,6 +130,14 @@ class Reading:
         return str(self.run.info.get("state", "unknown"))
 
     @cached_property
+    def broken_at(self) -> int | None:
+        """The step at which the run diverged, None if it did not; nothing recorded from there on says anything."""
+        if self.state != "diverged":
+            return None
+        step = (self.run.info.get("divergence") or {}).get("step")
+        return int(step) if step is not None else self.span[1]
+
+    @cached_property
     def span(self) -> tuple[int, int]:
         """The first and the last step of which anything is recorded."""
         steps = self.run.metrics["step"]
@@ -160,8 +168,16 @@ class Reading:
     def table(
         self, quantity: str, names: tuple[str, ...] | None = None
     ) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
-        """Return steps, sites and values[site, step] of a quantity, at most `LOOKS` steps of it."""
+        """Return steps, sites and values[site, step] of a quantity, at most `LOOKS` steps of it.
+
+        NaN where nothing is recorded, inf where what is recorded is not finite. Steps from divergence on are left out.
+        """
         steps, sites, values = self.run.grid(self.run.sites if names is None else names, quantity)
+        if self.broken_at is not None:
+            sound = steps < self.broken_at
+            if not sound.any():
+                return steps[sound], (), values[:0, sound]
+            steps, values = steps[sound], values[:, sound]
         kept = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), LOOKS)).round().astype(int))
         return steps[kept], sites, values[:, kept]
 
