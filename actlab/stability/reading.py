@@ -170,7 +170,7 @@ class Reading:
     ) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
         """Return steps, sites and values[site, step] of a quantity, at most `LOOKS` steps of it.
 
-        NaN where nothing is recorded, inf where what is recorded is not finite. Steps from divergence on are left out.
+        NaN where nothing is recorded, inf where what is recorded is not finite; nothing from divergence on.
         """
         steps, sites, values = self.run.grid(self.run.sites if names is None else names, quantity)
         if self.broken_at is not None:

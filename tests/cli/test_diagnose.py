@@ -103,3 +103,48 @@ def test_events_are_shown(runs):
     assert "events, 20 in all" in out
     assert "step 20  spike  loss spike [20]" in out  # brackets are no markup
     assert "loss spike [35]" not in out
+
+
+def files(folder):
+    return sorted(p for p in folder.rglob("*"))
+
+
+def test_at_init_finds_what_is_wrong_before_the_first_step(actlab, here):
+    argv = ["activation=tanh", "model.init=torch_default", "model.depth=8", "model.width=32", "batch_size=50"]
+    code, out, err = actlab("diagnose", "--at-init", *argv, "--json")
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert told["run"] == " ".join(argv)
+    assert told["state"] == "not started"
+    found = {f["name"]: f for f in told["findings"]}
+    assert found["initial_gain"]["severity"] in ("warning", "serious")
+    assert found["initial_gain"]["steps"] == [0, 0]
+    assert found["initial_gain"]["advice"][0]["override"] in (
+        "model.init=lecun_normal",
+        "model.init=he_normal",
+    )
+    assert {u["name"] for u in told["unjudged"]} == set()
+    assert files(here) == []  # nothing is written
+
+    # what it advises cures it
+    override = found["initial_gain"]["advice"][0]["override"]
+    code, out, err = actlab("diagnose", "--at-init", *argv, override, "--strict")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{' '.join(argv)} {override}: not started at step 0")
+    assert "OK  Healthy" in out
+
+
+def test_at_init_of_statistics_that_tell_less(actlab, here):
+    code, out, _ = actlab("diagnose", "--at-init", *SMALL, "stats=none")
+    assert code == 0
+    assert "not judged" in out
+    assert files(here) == []
+
+
+def test_at_init_of_a_users_own_function(actlab, here):
+    (here / "late_function.py").write_text("import jax\ndef late(x):\n    return jax.nn.relu(x - 4.9)\n")
+    before = files(here)
+    code, out, _ = actlab("diagnose", "--at-init", *SMALL, "activation.name=late_function:late", "--strict")
+    assert code == 1
+    assert "SERIOUS  Born dead" in out
+    assert [f for f in files(here) if "__pycache__" not in str(f)] == before
