@@ -120,7 +120,13 @@ class Reading:
         power = self.profile("power")
         start = power.values[0, 0] if power is not None and len(power.steps) else 1.0
         start = float(start) if np.isfinite(start) and start > 0 else 1.0
-        return fitting(self.act, max(int(depth), 2), start, self.config("model.init"))
+        return fitting(self.act, max(int(depth), 2), start, self.config("model.init"), self.width)
+
+    @cached_property
+    def width(self) -> int:
+        """The config's width of hidden layers, 0 if it tells none."""
+        width = self.config("model.width")
+        return width if isinstance(width, int) and width > 0 else 0
 
     # -- how training went -------------------------------------------------------------------------------
 
