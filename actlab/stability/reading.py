@@ -14,6 +14,7 @@ from actlab.errors import InputError
 from actlab.runs import Run
 from actlab.stability.depth import Profile
 from actlab.stability.gains import fitting
+from actlab.theory.evaluation import value_and_slope
 
 LOOKS = 48  # steps of a long run that are looked at, spread evenly, first and last among them
 
@@ -92,6 +93,17 @@ class Reading:
             return "unknown"
         flat = sum(math.isfinite(limit) for limit in spec.limits)
         return ("none", "one", "both")[flat]
+
+    @cached_property
+    def unbounded_slope(self) -> bool:
+        """Whether |f'| has no maximum: then a hundredth of it, by which units count as dead, says little."""
+        act = self.act
+        if act is None or not act.elementwise:
+            return False
+        if act.spec is not None:
+            return not math.isfinite(act.spec.at(**dict(act.params)).lipschitz)
+        _, slope = value_and_slope(act, np.array([-20.0, -10.0, 10.0, 20.0]))
+        return not np.abs(slope[[0, 3]]).max() <= 1.5 * np.abs(slope[[1, 2]]).max()
 
     @cached_property
     def words(self) -> dict[str, str]:
@@ -262,8 +274,6 @@ class Reading:
 
 def _tails_by_value(act: Act) -> str:
     """Tell the tails of a function without a spec: flat where it changes by less than 1e-3 from 30 to 40."""
-    from actlab.theory.evaluation import value_and_slope
-
     y, _ = value_and_slope(act, np.array([-40.0, -30.0, 30.0, 40.0]))
     if not np.isfinite(y).all():
         return "unknown"

@@ -60,7 +60,7 @@ SICK = (
     ),
     Case(
         "the same with SGD",
-        "activation=relu model.depth=16 model.init=lecun_normal optimizer=sgd optimizer.learning_rate=0.05 steps=1000",
+        "activation=relu model.depth=16 model.init=lecun_normal optimizer=sgd optimizer.learning_rate=0.05 steps=900",
         ("initial_gain", "vanishing_signal", "vanishing_gradients"),
         ("rank_collapse",),
     ),

@@ -291,6 +291,18 @@ def test_dead_later_is_not_born_dead():
     assert one(run, "dying_units").severity == "serious"
 
 
+def test_where_the_slope_has_no_maximum_only_zeros_are_dead():
+    """Of exp every unit counts as inactive: its slope is below a hundredth of what it is far out."""
+    silent = {"dead_share": 1.0, "dataset_dead_share": 1.0, "post.zero_share": 0.0}
+    assert names(table_run(silent, config={"activation": {"name": "exponential"}})) == set()
+    dead = silent | {"post.zero_share": 1.0}
+    assert "born_dead" in names(table_run(dead, config={"activation": {"name": "relu_squared"}}))
+    dying = {"dead_share": lambda d, t: t, "dataset_dead_share": 1.0, "post.zero_share": 0.5}
+    assert names(table_run(dying, config={"activation": {"name": "relu_squared"}})) == set()
+    dying["post.zero_share"] = 1.0
+    assert names(table_run(dying, config={"activation": {"name": "relu_squared"}})) == {"dying_units"}
+
+
 def attention(share, logit=10.0):
     rows = []
     for step in STEPS:
