@@ -80,7 +80,7 @@ def learning_rate_too_high(reading: Reading, rule: Rule) -> Finding | Unjudged |
         told = f"The sharpness is {short(sharp)} times what a step of this size can follow."
         sign("sharpness", sharp, "sharpness over its limit", told, soft=learnt)
     if (ratio := _update_ratio(reading, late=True)) is not None and not learnt:
-        told = f"The median layer's weights move by {ratio:.0%} of their size at every step."
+        told = f"The median layer's weights move by {short(ratio)} of their size at every step."
         sign("update_ratio", ratio, "|update| / |weights|, median layer", told, soft=False)
     if not signs:
         if sharp is None and ratio is None and jump is None:
@@ -128,7 +128,7 @@ def output_misfit(reading: Reading, rule: Rule) -> Finding | Unjudged | None:
         where=("head",),
         steps=(int(steps[0]), int(steps[-1])),
         evidence=evidence,
-        sentence=f"{sentence}: all outputs lie in [{low.min():.3g}, {high.max():.3g}].",
+        sentence=f"{sentence}. All outputs lie in [{low.min():.3g}, {high.max():.3g}].",
         words={"found": kind},
     )
 

@@ -111,7 +111,7 @@ class Reading:
         words = {}
         rate, steps = self.config("optimizer.learning_rate"), self.config("steps")
         if isinstance(rate, int | float) and rate > 0:
-            words["lower_rate"] = f"{rate / 10:.2g}"
+            words["lower_rate"] = f"{float(f'{rate / 10:.2g}'):g}"
         if isinstance(steps, int) and steps > 1:
             words["warm_up"] = str(max(1, min(steps // 10, 1000)))
         for key, path, change in (
