@@ -94,7 +94,9 @@ def read_run(folder: Path) -> Run:
     metrics = tables["metrics"]
     config = _read_yaml(folder / ".hydra" / "config.yaml")
     overrides = _read_yaml(folder / ".hydra" / "overrides.yaml")
-    is_gradient = pl.col("quantity") == "gradient_norm"
+    is_gradient = (pl.col("quantity") == "gradient_norm") & (
+        pl.col("site") != "train"
+    )  # whose norm is global
     is_site = pl.col("quantity").str.contains(r"^(pre|post)\.|^(dead|saturated)_share$")
     return Run(
         folder=folder,

@@ -22,7 +22,7 @@ from actlab.data import Dataset, batch_indices
 from actlab.data.batches import Order
 from actlab.errors import InputError
 from actlab.nn import sites
-from actlab.stats import VALUE, Reading, Seen, StatsConfig, value_and_grad, watch
+from actlab.stats import VALUE, Reading, Seen, StatsConfig, probe_names, value_and_grad, watch
 from actlab.stats.layers import layer_leaves, layer_statistics
 from actlab.stats.observer import Key, Observer, Rows, quantile_rows
 from actlab.stats.summary import QUANTILES
@@ -109,8 +109,8 @@ class Program:
         key = jax.eval_shape(lambda: jax.random.key(0))
         inputs = nnx.to_pure_dict(params), nnx.to_pure_dict(rest), x, y, key
         _, probes = jax.eval_shape(watch(self._loss, reading=VALUE), *inputs)
-        self.probes = list(probes)
-        self.shapes = probes
+        self.probes = probe_names(self._loss)(*inputs)  # in forward order: a dict comes out of a trace sorted
+        self.shapes = probes = {name: probes[name] for name in self.probes}
         self.layers = _forward_order(self._loss, *inputs)
         self.sites = [name.removesuffix(".pre") for name in self.probes if name.endswith(".pre")]
         self.observer = Observer(setup.stats, setup.act, probes, setup.batch_size, stacked)
