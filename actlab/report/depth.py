@@ -201,6 +201,7 @@ def _view(run: Run, profile: Profile, stops: list[int]) -> View:
         f"At step {stops[-1]:,}: {'; '.join(said)}. {caption}",
         {
             "start": len(stops) - 1,
+            "ends": [1, len(names)],
             "y": domain,
             "ticks": ticks,
             "depths": table["x"] if few else [],
@@ -255,7 +256,7 @@ def _spec(profile: Profile, thing: str, few: bool, several: bool) -> dict:
     depths = {"values": alt.ExprRef("depths")} if few else {"tickMinStep": 1, "tickCount": 8}
     x = alt.X(
         "x:Q",
-        scale=alt.Scale(nice=False, zero=False, padding=8),
+        scale=alt.Scale(domain=alt.ExprRef("ends"), nice=False, zero=False, padding=8),
         axis=alt.Axis(title=f"{thing}, from the input", format="d", grid=False, **depths),
     )
     domain = alt.Scale(domain=alt.ExprRef("series"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from actlab.report import numbers
 
 if TYPE_CHECKING:
-    from actlab.stability import Finding, Unjudged
+    from actlab.stability.finding import Finding, Unjudged
 
 CLASSES = {"serious": "bad", "warning": "warn", "note": "info"}
 

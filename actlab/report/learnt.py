@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import altair as alt
 import numpy as np
 import polars as pl
@@ -59,6 +61,7 @@ def _finite(x: list[float], y: list[float]) -> tuple[np.ndarray, np.ndarray]:
     return (at[good], values[good]) if good.any() else (at, np.zeros(len(at)))
 
 
+@functools.cache  # most sites share one
 def _spec() -> dict:
     base = alt.Chart(alt.NamedData("curves")).encode(
         x=alt.X(

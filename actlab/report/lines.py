@@ -58,7 +58,7 @@ def log_ticks(low: float, high: float) -> list[float]:
     first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
     stride = max(1, -(-(last - first) // 6))
     ticks = [10.0**k for k in range(first, last + 1, stride)]
-    if last - first <= 2:
+    if high / low <= 100:
         ticks = [ten * digit for ten in ticks for digit in (1, 2, 5)]
     return brief([tick for tick in ticks if low <= tick <= high])
 

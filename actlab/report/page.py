@@ -31,7 +31,7 @@ from actlab.report.view import View
 from actlab.runs import Run, read_run
 
 if TYPE_CHECKING:
-    from actlab.stability import Diagnosis
+    from actlab.stability.finding import Diagnosis
 
 HERE = Path(__file__).parent
 

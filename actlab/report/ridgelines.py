@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import altair as alt
 import numpy as np
 import polars as pl
@@ -119,6 +121,7 @@ def _view(site: str, records: dict[str, list[dict]]) -> View | None:
     return View(site, _spec(round(70 + 17 * len(steps))), tables, "", values, label)
 
 
+@functools.cache  # most sites share one
 def _spec(height: int) -> dict:
     panels = [_panel(tensor, axis=tensor == "pre").properties(height=height) for tensor in PANELS]
     chart = alt.hconcat(*panels, spacing=14)

@@ -53,7 +53,7 @@ def _theme(
             "limit": {"color": ink, "strokeWidth": 1.4, "strokeDash": [4, 4]},
             "limit_name": {"color": ink, "fontSize": 11},
             "band": {"color": band, "opacity": 1},
-            "event": {"color": soft, "strokeWidth": 1.2, "opacity": 0.75},
+            "event": {"color": soft, "strokeWidth": 1, "opacity": 0.5},
         },
     }
 

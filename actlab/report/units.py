@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import altair as alt
 import numpy as np
 import polars as pl
@@ -88,6 +90,7 @@ def _view(site: str, steps: np.ndarray, dead: np.ndarray, worst: np.ndarray) -> 
     )
 
 
+@functools.cache  # most sites share one
 def _spec(count: int, few: bool) -> dict:
     row = max(8.0, min(20.0, 240.0 / count))
     chart = (
