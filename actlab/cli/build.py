@@ -17,10 +17,11 @@ from actlab.activations import Act, check, make
 from actlab.activations.custom import one_line
 from actlab.errors import InputError, suggest
 from actlab.train import Run
+from actlab.train.losses import Loss
 from actlab.train.step import Setup
 from actlab.values import Bound
 
-NODES = ("data", "model", "activation", "optimizer", "stats")
+NODES = ("data", "model", "activation", "optimizer", "stats", "stability")
 
 
 def build(cfg: DictConfig) -> Run:
@@ -44,11 +45,15 @@ def build(cfg: DictConfig) -> Run:
         raise InputError(f"{min(missing)} is missing: it must be set")
 
     act = activation(nodes["activation"])
-    model, optimizer, stats, data = (target(nodes[n], n) for n in ("model", "optimizer", "stats", "data"))
+    model, optimizer, stats, stability, data = (
+        target(nodes[n], n) for n in ("model", "optimizer", "stats", "stability", "data")
+    )
     with about("optimizer"):
         optimizer = optimizer()
     with about("stats"):
         stats = stats()
+    with about("stability"):
+        stability = stability()
     with about("data"):
         data = data()
     dtypes = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
@@ -65,6 +70,8 @@ def build(cfg: DictConfig) -> Run:
         batch_size=values["batch_size"],
         order=values["order"],
         dtype=dtypes[values["dtype"]],
+        stability=stability,
+        loss=Loss(values["loss"]),
     )
     run = Run(setup, eval_every=values["eval_every"], checkpoint_every=values["checkpoint_every"])
     with about("optimizer"):
@@ -162,12 +169,22 @@ def about(node: str) -> Iterator[None]:
     try:
         yield
     except InputError as e:
+        if str(e).partition(".")[0] in NODES:  # it names its node itself
+            raise
         raise InputError(f"{node}: {e}") from e
     except Exception as e:
         raise InputError(f"{node}: {one_line(e)}") from e
 
 
 def _top_level(
-    *, seed: int, steps: int, batch_size: int, order: str, eval_every: int, checkpoint_every: int, dtype: str
+    *,
+    seed: int,
+    steps: int,
+    batch_size: int,
+    order: str,
+    eval_every: int,
+    checkpoint_every: int,
+    dtype: str,
+    loss: str,
 ) -> None:
     """Hold the names and types of the keys of configs/train.yaml itself."""
