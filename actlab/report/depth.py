@@ -21,6 +21,9 @@ from actlab.runs import Run
 STEPS = 40
 """Most steps the slider stops at: half of them evenly spread, half dense at the start, where most happens."""
 
+POINTS = 16_000
+"""Most points of a chart, all steps and both lines together: a very deep network has fewer stops, never below ten."""
+
 SAMPLES = 128
 """Most test samples that a rank is taken of: a wider site's rank ends there."""
 
@@ -128,9 +131,10 @@ def _stops(run: Run, profiles: list[Profile]) -> list[int]:
         common = np.intersect1d(common, steps)
     every = np.unique(np.concatenate(recorded))
     stops = np.unique([every[0], *common, every[-1]]) if len(common) >= 5 else every
-    if len(stops) > STEPS:
-        early = np.geomspace(1, len(stops), STEPS // 2).astype(int) - 1
-        stops = stops[np.unique([*spread(len(stops), STEPS // 2), *early])]
+    most = max(10, min(STEPS, POINTS // (2 * max(len(_names(run, profile)) for profile in profiles))))
+    if len(stops) > most:
+        early = np.geomspace(1, len(stops), most // 2).astype(int) - 1
+        stops = stops[np.unique([*spread(len(stops), most // 2), *early])]
     return stops.tolist()
 
 

@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 
 from actlab.report.charts import BAD, FORMAT, LOG_LABELS, step_axis
-from actlab.report.view import View, brief, cells, groups, specification, spread
+from actlab.report.view import View, brief, cells, groups, some_of, specification, spread
 
 POINTS = 240
 """Most points in a line; more records are averaged in groups."""
@@ -173,7 +173,7 @@ def named_view(
         return None
     chosen = spread(len(names), NAMES)
     if len(chosen) < len(names):
-        caption += f" {len(chosen)} of {len(names)} {thing}s are drawn, evenly spread over the depth."
+        caption += f" {some_of(len(chosen), len(names), thing)}"
     names = tuple(names[i] for i in chosen)
     lines = []
     for i in chosen:

@@ -21,7 +21,7 @@ from actlab.report.curves import curves
 from actlab.report.depth import depth_views
 from actlab.report.findings import findings
 from actlab.report.heatmaps import heatmap_views
-from actlab.report.histograms import histogram_ranges, histogram_views
+from actlab.report.histograms import histogram_note, histogram_ranges, histogram_views
 from actlab.report.learnt import curve_views
 from actlab.report.ridgelines import ridge_views
 from actlab.report.theme import DARK, LIGHT
@@ -97,7 +97,7 @@ def page(run: Run, bundle: str, diagnosis: Diagnosis | None = None, detected: Se
         training=sections.training(cards["training"], events.listing(happened)),
         depth=sections.depth(cards["depth"], stops),
         heatmaps=sections.heatmaps("".join(cards["heatmaps"])),
-        histograms=sections.histograms(cards["histograms"], sentence),
+        histograms=sections.histograms(cards["histograms"], sentence, histogram_note(run)),
         ridges=sections.ridges(cards["ridges"], ridge_note),
         parameters=sections.parameters(cards["parameters"], cards["learnt"]),
         trends=sections.trends(cards["trends"]),

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from actlab.report.charts import FORMAT
-from actlab.report.view import View, brief, cells, specification, spread
+from actlab.report.view import View, brief, cells, some_of, specification, spread
 from actlab.runs import Run
 
 RIDGES = 12
@@ -32,12 +32,7 @@ def ridge_views(run: Run) -> tuple[list[View], str]:
     drawn = [sites[i] for i in spread(len(sites), SITES)]
     views = [_view(site, _records(table, site)) for site in drawn]
     views = [view for view in views if view is not None]
-    note = (
-        f"{len(drawn)} of {len(sites)} sites are drawn, evenly spread over the depth."
-        if len(drawn) < len(sites)
-        else ""
-    )
-    return views, note
+    return views, some_of(len(drawn), len(sites))
 
 
 def _records(table: pl.DataFrame, site: str) -> dict[str, list[dict]]:

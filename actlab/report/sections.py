@@ -145,7 +145,7 @@ def heatmaps(cards: str) -> str:
     return _section("heatmaps", "Site by site over time", lead, f'<div class="grid">{cards}</div>')
 
 
-def histograms(cards: list[str], sentence: str) -> str:
+def histograms(cards: list[str], sentence: str, note: str) -> str:
     """Return the section of histograms under the curve; sites beyond the first eight are folded away."""
     if not cards:
         return ""
@@ -158,7 +158,7 @@ def histograms(cards: list[str], sentence: str) -> str:
         "stay visible; one value in a thousand at each end is cut off."
     )
     heading = "Values in and out" if sentence else "Values under the curve"
-    return _section("histograms", heading, lead, _note(sentence) + _grid(cards, 8))
+    return _section("histograms", heading, lead, _note(sentence) + _note(note) + _grid(cards, 8))
 
 
 def ridges(cards: list[str], note: str) -> str:

@@ -164,6 +164,15 @@ def spread(count: int, most: int) -> list[int]:
     return [round(i * (count - 1) / (most - 1)) for i in range(most)]
 
 
+def some_of(drawn: int, count: int, thing: str = "site") -> str:
+    """Return the sentence on what is left out where not all are drawn, else "".
+
+    >>> some_of(24, 60), some_of(3, 3)
+    ('24 of 60 sites are drawn, evenly spread over the depth.', '')
+    """
+    return f"{drawn} of {count:,} {thing}s are drawn, evenly spread over the depth." if drawn < count else ""
+
+
 def groups(count: int, most: int) -> list[np.ndarray]:
     """Return indices 0..count-1 in at most ``most`` neighbouring groups of nearly equal size."""
     return np.array_split(np.arange(count), min(count, most)) if count else []

@@ -95,7 +95,7 @@ addEventListener("load", async () => {
 
 
 def test_the_slider_moves_every_chart_against_depth(runs, tmp_path):
-    page = write_report(runs("full"), cache=tmp_path / "cache")
+    page = write_report(runs("sick"), cache=tmp_path / "cache")
     steps = re.search(r'data-steps="([^"]*)"', page.read_text(encoding="utf-8"))[1].split(",")
     driver = page.with_name("slide.html")
     driver.write_text(SLIDE)

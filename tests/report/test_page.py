@@ -195,4 +195,4 @@ def test_a_thousand_sites_stay_below_six_megabytes(new_run):
     fields = {name: getattr(run, name) for name in run.__dataclass_fields__}
     text = actlab.report.page.page(type(run)(**{**fields, **wide}), "/* bundle */")
     assert len(text.encode()) < 6e6
-    assert "sites are drawn, evenly spread" in text
+    assert "48 of 1,000 sites are drawn, evenly spread over the depth." in text

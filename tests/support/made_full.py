@@ -51,8 +51,8 @@ def metric_rows(steps: list[int], sites: list[str], layers: list[str], sick: boo
                 rows += [
                     (step, site, "effective_rank", rank),
                     (step, site, "stable_rank", 0.4 * rank),
-                    (step, site, "cosine", alike),
-                    (step, site, "pre_cosine", 0.8 * alike),
+                    (step, site, "cosine", alike * (0.8 + 0.2 * time)),
+                    (step, site, "pre_cosine", 0.8 * alike * (0.9 + 0.1 * time)),
                     (step, site, "selectivity", 0.2 + 0.3 * share * time),
                     (step, site, "dataset_dead_share", 0.4 * share * time if sick else 0.0),
                 ]
