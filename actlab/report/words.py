@@ -56,7 +56,7 @@ def activation(run: Run) -> str:
     parts = [
         f"{key} {plain(value)}" + (f", learnt per {per}" if key in learn else "")
         for key, value in choice.items()
-        if key not in {"name", "learn", "per"} and not key.startswith("_")
+        if key not in {"name", "learn", "per"} and not key.startswith("_") and (key, value) != ("lean", False)
     ]
     parts += [f"{key} learnt per {per}" for key in learn if key not in choice]
     name = str(choice["name"]).rpartition(":")[2]
