@@ -21,7 +21,7 @@ from actlab.data import Dataset, batch_indices
 from actlab.data.batches import Order
 from actlab.errors import InputError
 from actlab.nn import sites
-from actlab.stats import VALUE, Reading, Seen, StatsConfig, value_and_grad, watch
+from actlab.stats import VALUE, Reading, Seen, StatsConfig, probe_names, value_and_grad, watch
 from actlab.stats.layers import global_norm, layer_leaves, layer_statistics
 from actlab.stats.observer import Key, Observer, Rows
 from actlab.train.losses import Loss
@@ -100,6 +100,8 @@ class Program:
         key = jax.eval_shape(lambda: jax.random.key(0))
         inputs = nnx.to_pure_dict(params), nnx.to_pure_dict(rest), x, y, key
         _, probes = jax.eval_shape(watch(self._loss, reading=VALUE), *inputs)
+        # Dictionaries come out of traced functions in the order of their keys, blocks.10 before blocks.2.
+        probes = {name: probes[name] for name in probe_names(self._loss)(*inputs)}
         self.probes = list(probes)
         self.shapes = probes
         self.layers = _forward_order(self._loss, *inputs)

@@ -287,3 +287,10 @@ def test_what_cannot_be_is_told(small_run, fields, message):
     with pytest.raises(InputError) as e:
         small_run(**fields)
     assert message in str(e.value)
+
+
+def test_sites_stand_in_forward_order_beyond_ten(small_run):
+    from actlab.models import MLP
+
+    deep = small_run(model=lambda act, *a, **k: MLP(act, *a, depth=12, width=8, **k))
+    assert Program(deep.setup).sites == [f"blocks.{i}.act" for i in range(12)]
