@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
 from actlab.report import numbers
-
-if TYPE_CHECKING:
-    from actlab.stability.finding import Finding, Unjudged
+from actlab.stability.finding import Finding, Unjudged
 
 CLASSES = {"serious": "bad", "warning": "warn", "note": "info"}
 
@@ -22,7 +19,8 @@ def findings(found: Sequence[Finding], unjudged: Sequence[Unjudged] = (), judged
     order = list(CLASSES)
     ranked = sorted(found, key=lambda one: (order.index(one.severity), -one.confidence))
     ill = [one for one in ranked if one.severity != "note"]
-    notes = [one for one in ranked if one.severity == "note"]
+    # The diagnosis tells health as a finding too; here it is the quiet line.
+    notes = [one for one in ranked if one.severity == "note" and one.name != "healthy"]
     rules = f"{len(judged)} rule{'s' if len(judged) != 1 else ''}"
     body = ""
     if ill:
@@ -30,7 +28,7 @@ def findings(found: Sequence[Finding], unjudged: Sequence[Unjudged] = (), judged
         lead = f"{count} to look at, the worst first" + (f"; {rules} judged." if judged else ".")
         body += f'<div class="findings">{"".join(_card(one, i) for i, one in enumerate(ill))}</div>'
     else:
-        lead = f"Nothing wrong was found{f' by {rules}' if judged else ''}."
+        lead = f"Nothing that needs a change was found{f' by {rules}' if judged else ''}."
     if notes:
         cards = "".join(_card(one, len(ill) + i) for i, one in enumerate(notes))
         said = f"{len(notes)} note{'s' if len(notes) != 1 else ''}: {', '.join(one.title for one in notes)}"

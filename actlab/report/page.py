@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actlab.errors import InputError
 from actlab.files import write_atomic
@@ -29,9 +29,7 @@ from actlab.report.trends import attention_views, ratio_view, trend_views
 from actlab.report.units import unit_views
 from actlab.report.view import View
 from actlab.runs import Run, read_run
-
-if TYPE_CHECKING:
-    from actlab.stability.finding import Diagnosis
+from actlab.stability import Diagnosis, diagnose
 
 HERE = Path(__file__).parent
 
@@ -44,7 +42,7 @@ def write_report(folder: Path, *, cache: Path | None = None) -> Path:
     """
     run = read_run(Path(folder))
     path = run.folder / "report.html"
-    text = page(run, javascript(cache))
+    text = page(run, javascript(cache), diagnose(run))
     try:
         write_atomic(path, text)
     except OSError as error:
@@ -52,7 +50,7 @@ def write_report(folder: Path, *, cache: Path | None = None) -> Path:
     return path
 
 
-def page(run: Run, bundle: str, diagnosis: Diagnosis | None = None, detected: Sequence[Any] = ()) -> str:
+def page(run: Run, bundle: str, diagnosis: Diagnosis, detected: Sequence[Any] = ()) -> str:
     """Return the page's text; ``bundle`` is the JavaScript that defines ``vegaEmbed``.
 
     ``diagnosis`` and the events ``detected`` in the run's records come from ``actlab.stability``.
@@ -92,7 +90,7 @@ def page(run: Run, bundle: str, diagnosis: Diagnosis | None = None, detected: Se
         state_words=escape(words.STATES.get(words.state(run), "state unknown")),
         facts=sections.facts(run),
         banner=sections.banner(run),
-        findings=findings(diagnosis.findings, diagnosis.unjudged, diagnosis.judged) if diagnosis else "",
+        findings=findings(diagnosis.findings, diagnosis.unjudged, diagnosis.judged),
         sites=sections.site_table(run),
         training=sections.training(cards["training"], events.listing(happened)),
         depth=sections.depth(cards["depth"], stops),

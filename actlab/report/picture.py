@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import vl_convert
 
@@ -25,9 +25,7 @@ from actlab.report.numbers import percent
 from actlab.report.theme import LIGHT
 from actlab.report.view import View, complete
 from actlab.runs import Run, read_run
-
-if TYPE_CHECKING:
-    from actlab.stability.finding import Finding
+from actlab.stability import Finding, diagnose
 
 WIDTH = 520.0
 
@@ -38,7 +36,7 @@ def write_png(folder: Path, path: Path, *, scale: float = 2.0, most_sites: int =
     Raises InputError where the folder is not a run with records, or ``path`` cannot be written.
     """
     run = read_run(Path(folder))
-    spec = picture(run, most_sites)
+    spec = picture(run, most_sites, diagnose(run).findings)
     data = vl_convert.vegalite_to_png(
         spec,
         vl_version=vegalite_version(),

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import re
-from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -14,8 +13,9 @@ import actlab.report.page
 from actlab.errors import InputError
 from actlab.report import write_report
 from actlab.runs import read_run
+from actlab.stability import Diagnosis
 
-from .test_findings import Finding
+from .test_findings import finding
 
 KINDS = "healthy relu saturated diverged begun running deep long learnt softmax nans full sick"
 
@@ -172,7 +172,7 @@ def test_the_slider_knows_its_steps(page):
 
 
 def test_findings_stand_before_everything_but_a_divergence(runs):
-    found = SimpleNamespace(findings=[Finding(title="Too warm")], unjudged=[], judged=["one"])
+    found = Diagnosis((finding(title="Too warm"),), (), ("one",))
     text = actlab.report.page.page(read_run(runs("diverged")), "/* bundle */", found)
     places = [text.index(what) for what in ('role="alert"', "Too warm", "Site by site")]
     assert places == sorted(places)
@@ -193,6 +193,14 @@ def test_a_thousand_sites_stay_below_six_megabytes(new_run):
         "layers": tuple(names),
     }
     fields = {name: getattr(run, name) for name in run.__dataclass_fields__}
-    text = actlab.report.page.page(type(run)(**{**fields, **wide}), "/* bundle */")
+    text = actlab.report.page.page(type(run)(**{**fields, **wide}), "/* bundle */", Diagnosis((), (), ()))
     assert len(text.encode()) < 6e6
     assert "48 of 1,000 sites are drawn, evenly spread over the depth." in text
+
+
+def test_a_page_tells_what_the_diagnosis_finds(page):
+    sick, healthy = page("sick"), page("healthy")
+    assert "Vanishing gradients" in sick
+    assert sick.count('class="card finding sev-warning"') == 2
+    assert "Nothing that needs a change was found by" in healthy
+    assert 'class="card finding sev-warning"' not in healthy
