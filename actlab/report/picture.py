@@ -82,7 +82,7 @@ def picture(run: Run, most_sites: int = 2, found: Sequence[Finding] = ()) -> dic
         "concat": [_panel(view) for view in chosen],
         "columns": 2,
         "align": "each",
-        "resolve": {"scale": {"color": "independent", "strokeDash": "independent"}},
+        "resolve": {"scale": dict.fromkeys(("color", "shape", "strokeDash"), "independent")},
     }
 
 
