@@ -1,9 +1,12 @@
 r"""Which initial weights an activation needs: signal and gradient followed through the layers of a wide network.
 
-With weights of variance :math:`\sigma^2 / n` a pre-activation's second moment follows
-:math:`q_{l+1} = \sigma^2\, E f(\sqrt{q_l} z)^2` and the gradient's going back is multiplied by
-:math:`\chi(q) = \sigma^2\, E f'(\sqrt{q} z)^2`. Poole et al. 2016, arXiv:1606.05340; Schoenholz et al. 2017,
-arXiv:1611.01232.
+With weights of variance :math:`\sigma^2 / n` and biases of variance :math:`\sigma_b^2` a pre-activation's second
+moment follows
+
+.. math:: q_{l+1} = \sigma^2\, E f(\sqrt{q_l} z)^2 + \sigma_b^2,
+
+and the gradient's, going back, is multiplied by :math:`\chi(q) = \sigma^2\, E f'(\sqrt{q} z)^2`. Poole et al. 2016,
+arXiv:1606.05340; Schoenholz et al. 2017, arXiv:1611.01232.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ VARIANCES = {
     "orthogonal": 1.0,
     "torch_default": 1 / 3,
 }
+# Variance of the biases times fan-in; the others start them at 0.
+BIASES = {"torch_default": 1 / 3}
 _PREFERRED = ("he_normal", "lecun_normal", "orthogonal", "torch_default")  # of equal variances the usual one
 _Q = np.geomspace(1e-12, 1e12, 97)
 _Z = np.arange(-8.9875, 9.0, 0.025)  # midpoints: 0, where most functions have their kink, is an edge
@@ -55,17 +60,21 @@ def maps(act: Act) -> Maps:
         return Maps(square @ _BELL, rise @ _BELL)
 
 
-def follow(found: Maps, variance: float, q: float, depth: int) -> tuple[float, float]:
-    """Return by which factor signal and gradient (variances) change over ``depth`` layers, starting at ``q``."""
+def follow(found: Maps, init: str, q: float, depth: int, width: int = 0) -> tuple[float, float]:
+    """Return by which factor signal and gradient (variances) change over ``depth`` layers, starting at ``q``.
+
+    ``init`` is an initialiser of `VARIANCES`; ``width`` tells the variance of its biases, 0 where they are 0.
+    """
+    variance, bias = VARIANCES[init], BIASES.get(init, 0.0) / width if width else 0.0
     start, back = q, 1.0
     for _ in range(depth - 1):
         value, slope = found.at(q)
         back = min(back * variance * slope, 1e300)
-        q = min(variance * value, 1e30)
+        q = min(variance * value + bias, 1e30)
     return q / start, back
 
 
-def fitting(act: Act, depth: int, q: float = 1.0, used: str | None = None) -> str:
+def fitting(act: Act, depth: int, q: float = 1.0, used: str | None = None, width: int = 0) -> str:
     """Return the initialiser of which signal and gradient of ``act`` stay nearest to constant over ``depth`` layers.
 
     Nearest by the sum of the absolute logarithms of both. ``q`` is the second moment of the first
@@ -79,7 +88,7 @@ def fitting(act: Act, depth: int, q: float = 1.0, used: str | None = None) -> st
 
     def cost(name: str) -> float:
         scale = VARIANCES[name] / VARIANCES.get(used or "", 1.0)
-        ends = follow(found, VARIANCES[name], q * scale, max(depth, 2))
+        ends = follow(found, name, q * scale, max(depth, 2), width)
         return float(np.sum(np.abs(np.log(np.clip(ends, 1e-300, 1e300)))))
 
     return min(_PREFERRED, key=cost)

@@ -126,7 +126,7 @@ def initial_gain(reading: Reading, rule: Rule) -> Finding | Unjudged | None:
     init = reading.config("model.init")
     if init in VARIANCES:
         start = float(np.nan_to_num(profile.values[0, 0], nan=1.0, posinf=1e30)) or 1.0
-        expected, _ = follow(maps(act), VARIANCES[init], start, len(profile.sites))
+        expected, _ = follow(maps(act), init, start, len(profile.sites), reading.width)
         evidence.append((f"theory for {init}: last over first site", expected, ""))
         sentence += (
             f"; theory says {short(expected)} for {init}, whose weights have variance {VARIANCES[init]:.2g}/n"
@@ -138,7 +138,10 @@ def initial_gain(reading: Reading, rule: Rule) -> Finding | Unjudged | None:
     return found(
         reading,
         rule,
-        severity=softer(severity) if reading.learning.outcome == "learnt" else severity,
+        # Adam trains through much of it, more slowly: beyond doubt it stays a warning.
+        severity=softer(severity)
+        if reading.learning.outcome == "learnt" and not limit.passed(drift, limit.sure)
+        else severity,
         strength=limit.strength(drift),
         support=min(1.0, fit.count / 6) * fit.agree * (1.0 if step == 0 else 0.6),
         where=profile.sites,
@@ -198,7 +201,7 @@ def rank_collapse(reading: Reading, rule: Rule) -> Finding | Unjudged | None:
     if not (bad[0] or bad.mean() >= 0.5):
         return None
     value, times = float(np.median(worst[bad])), float(np.median(grown[bad]))
-    where = tuple(s for s, v in zip(sites, cosine, strict=True) if np.nanmax(v[bad]) >= limit.at)
+    where = tuple(s for s, v in zip(sites, cosine, strict=True) if (v[bad] >= limit.at).any())
     evidence = [
         ("mean cosine between samples, worst site", value, f"above {limit.at:g}"),
         ("1 - cosine at the first site over the worst", times, f"above {growth.at:g}"),

@@ -18,6 +18,8 @@ def born_dead(reading: Reading, rule: Rule) -> Finding | Unjudged | None:
     limit = rule.limits["dead"]
     gone = np.nan_to_num(dead, nan=1.0, posinf=1.0).min(axis=1)
     where = tuple(site for site, share in zip(sites, gone, strict=True) if limit.passed(share))
+    if reading.unbounded_slope:
+        where = tuple(site for site in where if _zeros(reading, site) >= limit.at)
     if not where:
         return None
     first, outcome = int(steps[0]), reading.learning.outcome
@@ -73,6 +75,8 @@ def dying_units(reading: Reading, rule: Rule) -> Finding | Unjudged | None:
     died = last - np.nan_to_num(dead[:, 0])
     limit = rule.limits["dead"]
     bad = [k for k in range(len(sites)) if limit.passed(died[k])]
+    if reading.unbounded_slope:
+        bad = [k for k in bad if _zeros(reading, sites[k]) >= 0.9 * last[k]]
     if not bad:
         return None
     worst = max(bad, key=lambda k: died[k])
@@ -187,6 +191,12 @@ def attention_entropy_collapse(reading: Reading, rule: Rule) -> Finding | Unjudg
         sentence=f"The heads of {worst} have {last:.1%} of the entropy of looking everywhere, {first:.1%} in the "
         f"first record; their largest score is {short(largest)}.",
     )
+
+
+def _zeros(reading: Reading, site: str) -> float:
+    """Return the share of outputs that were exactly 0 last: a dead unit of relu squared has no other."""
+    share = reading.run.last(site, "post.zero_share")
+    return share if share is not None and np.isfinite(share) else 0.0
 
 
 def _no_dead_share(reading: Reading, rule: Rule) -> Unjudged | None:

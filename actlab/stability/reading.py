@@ -14,6 +14,7 @@ from actlab.errors import InputError
 from actlab.runs import Run
 from actlab.stability.depth import Profile
 from actlab.stability.gains import fitting
+from actlab.theory.evaluation import value_and_slope
 
 LOOKS = 48  # steps of a long run that are looked at, spread evenly, first and last among them
 
@@ -94,6 +95,17 @@ class Reading:
         return ("none", "one", "both")[flat]
 
     @cached_property
+    def unbounded_slope(self) -> bool:
+        """Whether |f'| has no maximum: then a hundredth of it, by which units count as dead, says little."""
+        act = self.act
+        if act is None or not act.elementwise:
+            return False
+        if act.spec is not None:
+            return not math.isfinite(act.spec.at(**dict(act.params)).lipschitz)
+        _, slope = value_and_slope(act, np.array([-20.0, -10.0, 10.0, 20.0]))
+        return not np.abs(slope[[0, 3]]).max() <= 1.5 * np.abs(slope[[1, 2]]).max()
+
+    @cached_property
     def words(self) -> dict[str, str]:
         """What advice may mention: values that follow from the config, as text."""
         words = {}
@@ -120,7 +132,13 @@ class Reading:
         power = self.profile("power")
         start = power.values[0, 0] if power is not None and len(power.steps) else 1.0
         start = float(start) if np.isfinite(start) and start > 0 else 1.0
-        return fitting(self.act, max(int(depth), 2), start, self.config("model.init"))
+        return fitting(self.act, max(int(depth), 2), start, self.config("model.init"), self.width)
+
+    @cached_property
+    def width(self) -> int:
+        """The config's width of hidden layers, 0 if it tells none."""
+        width = self.config("model.width")
+        return width if isinstance(width, int) and width > 0 else 0
 
     # -- how training went -------------------------------------------------------------------------------
 
@@ -256,8 +274,6 @@ class Reading:
 
 def _tails_by_value(act: Act) -> str:
     """Tell the tails of a function without a spec: flat where it changes by less than 1e-3 from 30 to 40."""
-    from actlab.theory.evaluation import value_and_slope
-
     y, _ = value_and_slope(act, np.array([-40.0, -30.0, 30.0, 40.0]))
     if not np.isfinite(y).all():
         return "unknown"

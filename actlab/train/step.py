@@ -100,10 +100,8 @@ class Program:
         key = jax.eval_shape(lambda: jax.random.key(0))
         inputs = nnx.to_pure_dict(params), nnx.to_pure_dict(rest), x, y, key
         _, probes = jax.eval_shape(watch(self._loss, reading=VALUE), *inputs)
-        # Dictionaries come out of traced functions in the order of their keys, blocks.10 before blocks.2.
-        probes = {name: probes[name] for name in probe_names(self._loss)(*inputs)}
-        self.probes = list(probes)
-        self.shapes = probes
+        self.probes = probe_names(self._loss)(*inputs)  # in forward order: a dict comes out of a trace sorted
+        self.shapes = probes = {name: probes[name] for name in self.probes}
         self.layers = _forward_order(self._loss, *inputs)
         self.sites = [name.removesuffix(".pre") for name in self.probes if name.endswith(".pre")]
         self.observer = Observer(setup.stats, setup.act, probes, setup.batch_size, stacked)

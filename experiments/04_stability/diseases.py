@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import tempfile
 import time
@@ -46,40 +47,28 @@ SICK = (
         ("vanishing_signal", "rank_collapse", "mean_shift"),
     ),
     Case(
-        "sigmoid in 60 layers",
-        "activation=sigmoid model.depth=60 model.width=32 model.init=lecun_normal steps=200",
-        ("vanishing_gradients", "sigmoid_in_depth", "underflow"),
-        ("vanishing_signal", "rank_collapse", "mean_shift"),
-    ),
-    Case(
         "sigmoid, small weights",
         "activation=sigmoid model.depth=8 model.init=torch_default steps=500",
-        ("mean_shift", "vanishing_gradients"),
-        ("sigmoid_in_depth", "vanishing_signal", "rank_collapse"),
+        ("mean_shift", "vanishing_gradients", "rank_collapse"),
+        ("sigmoid_in_depth", "vanishing_signal"),
     ),
     Case(
-        "relu, PyTorch's weights, 12 layers",
-        "activation=relu model.depth=12 model.init=torch_default steps=1000",
-        ("initial_gain", "vanishing_signal"),
-        ("vanishing_gradients", "rank_collapse"),
+        "relu, weights of variance 1/n, 16 layers",
+        "activation=relu model.depth=16 model.init=lecun_normal steps=1000",
+        ("initial_gain",),
+        ("vanishing_signal", "vanishing_gradients", "rank_collapse"),
     ),
     Case(
-        "tanh, PyTorch's weights, 12 layers",
-        "activation=tanh model.depth=12 model.init=torch_default steps=1000",
-        ("initial_gain", "vanishing_signal"),
-        ("vanishing_gradients", "rank_collapse", "sigmoid_in_depth"),
+        "the same with SGD",
+        "activation=relu model.depth=16 model.init=lecun_normal optimizer=sgd optimizer.learning_rate=0.05 steps=900",
+        ("initial_gain", "vanishing_signal", "vanishing_gradients"),
+        ("rank_collapse",),
     ),
     Case(
-        "no activation, He's weights, 30 layers",
-        "activation=identity model.depth=30 model.init=he_normal steps=500",
+        "no activation, He's weights, 20 layers",
+        "activation=identity model.depth=20 model.init=he_normal steps=500",
         ("exploding_activations", "exploding_gradients", "initial_gain"),
         ("learning_rate_too_high",),
-    ),
-    Case(
-        "relu in 50 layers",
-        "activation=relu model.depth=50 model.width=64 steps=500",
-        ("rank_collapse",),
-        ("dying_units", "vanishing_signal", "vanishing_gradients"),
     ),
     Case(
         "2 units wide, 20 layers",
@@ -118,7 +107,7 @@ SICK = (
         ("exploding_activations", "exploding_gradients", "learning_rate_too_high", "mean_shift"),
     ),
     Case(
-        "relu, SGD at 1000",
+        "leaky_relu, SGD at 1000",
         "activation=leaky_relu optimizer=sgd optimizer.learning_rate=1000 steps=500",
         ("divergence", "learning_rate_too_high"),
         ("exploding_activations", "exploding_gradients"),
@@ -192,7 +181,10 @@ HEALTHY = (
 
 
 def train(case: Case, folder: Path, *more: str) -> Run:
-    """Train a case into ``folder`` as ``actlab train`` does, without a page; return its run."""
+    """Train a case into ``folder`` as ``actlab train`` does, without a page; return its run.
+
+    A run that is there already is only read.
+    """
     from omegaconf import OmegaConf
 
     from actlab import train as training
@@ -201,13 +193,17 @@ def train(case: Case, folder: Path, *more: str) -> Run:
     from actlab.runs import read_run
     from actlab.train.folder import RunFolder
 
-    overrides = [*case.arguments, *more]
+    overrides, written = [*more, *case.arguments], folder / ".hydra" / "overrides.yaml"
+    if written.exists() and OmegaConf.load(written) == overrides:
+        run = read_run(folder)
+        if run.info["state"] in ("finished", "diverged"):
+            return run
     config = composing.compose(composing.open_activation(overrides))
+    written.parent.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(config, folder / ".hydra" / "config.yaml", resolve=True)
+    OmegaConf.save(overrides, written)
     with RunFolder(folder) as opened:
         training.train(build(config), opened)
-    (folder / ".hydra").mkdir()
-    OmegaConf.save(config, folder / ".hydra" / "config.yaml", resolve=True)
-    OmegaConf.save(overrides, folder / ".hydra" / "overrides.yaml")
     return read_run(folder)
 
 
@@ -230,7 +226,7 @@ def main() -> None:
     """Train all cases and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", metavar="NAME", help="cases whose name contains one of these")
-    parser.add_argument("--into", type=Path, help="keep the run folders here")
+    parser.add_argument("--into", type=Path, help="keep the run folders here, and take those that are there")
     parser.add_argument("--stats", choices=("basic", "full"), default="full", help="what the runs record")
     arguments = parser.parse_args()
     from actlab.cli.runtime import prepare
@@ -245,7 +241,8 @@ def main() -> None:
             if arguments.only and not any(word in case.name for word in arguments.only):
                 continue
             began = time.perf_counter()
-            run = train(case, root / case.name.replace(" ", "_").replace(",", ""), f"stats={arguments.stats}")
+            more = [] if "stats=" in case.overrides else [f"stats={arguments.stats}"]
+            run = train(case, root / re.sub(r"[^a-z0-9]+", "_", case.name.lower()), *more)
             diagnosis = diagnose(run)
             rows.append((case, run, diagnosis))
             seconds = f"{time.perf_counter() - began:.0f} s"

@@ -110,7 +110,7 @@ def files(folder):
 
 
 def test_at_init_finds_what_is_wrong_before_the_first_step(actlab, here):
-    argv = ["activation=tanh", "model.init=torch_default", "model.depth=8", "model.width=32", "batch_size=50"]
+    argv = ["activation=gelu", "model.init=lecun_normal", "model.depth=6", "model.width=64", "batch_size=50"]
     code, out, err = actlab("diagnose", "--at-init", *argv, "--json")
     assert (code, err) == (0, "")
     told = json.loads(out)

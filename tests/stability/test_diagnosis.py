@@ -171,7 +171,7 @@ def test_initial_gain_names_the_initialiser():
     evidence = {label: value for label, value, _ in finding.evidence}
     assert evidence["variance's factor per layer"] == pytest.approx(1 / 6)
     assert evidence["gain of relu on a unit normal, 1/sqrt(E f(z)^2)"] == pytest.approx(math.sqrt(2))
-    assert evidence["theory for torch_default: last over first site"] == pytest.approx((1 / 6) ** 7, rel=0.05)
+    assert evidence["theory for torch_default: last over first site"] == pytest.approx(1 / 250, rel=0.05)
     assert finding.advice[0][1] == "model.init=he_normal"
     assert finding.steps == (0, 0)
     normalised = table_run(shrinking, config={"model.init": "torch_default", "model.norm": "layer"})
@@ -289,6 +289,18 @@ def test_dead_later_is_not_born_dead():
     run = table_run({"dead_share": lambda d, t: float(t > 0.1), "dataset_dead_share": 1.0} | STUCK)
     assert "born_dead" not in names(run, "note")
     assert one(run, "dying_units").severity == "serious"
+
+
+def test_where_the_slope_has_no_maximum_only_zeros_are_dead():
+    """Of exp every unit counts as inactive: its slope is below a hundredth of what it is far out."""
+    silent = {"dead_share": 1.0, "dataset_dead_share": 1.0, "post.zero_share": 0.0}
+    assert names(table_run(silent, config={"activation": {"name": "exponential"}})) == set()
+    dead = silent | {"post.zero_share": 1.0}
+    assert "born_dead" in names(table_run(dead, config={"activation": {"name": "relu_squared"}}))
+    dying = {"dead_share": lambda d, t: t, "dataset_dead_share": 1.0, "post.zero_share": 0.5}
+    assert names(table_run(dying, config={"activation": {"name": "relu_squared"}})) == set()
+    dying["post.zero_share"] = 1.0
+    assert names(table_run(dying, config={"activation": {"name": "relu_squared"}})) == {"dying_units"}
 
 
 def attention(share, logit=10.0):

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from flax import nnx
 
+from actlab import models
 from actlab.activations import make
 from actlab.data import batch_indices
 from actlab.errors import InputError
@@ -289,8 +290,8 @@ def test_what_cannot_be_is_told(small_run, fields, message):
     assert message in str(e.value)
 
 
-def test_sites_stand_in_forward_order_beyond_ten(small_run):
-    from actlab.models import MLP
-
-    deep = small_run(model=lambda act, *a, **k: MLP(act, *a, depth=12, width=8, **k))
-    assert Program(deep.setup).sites == [f"blocks.{i}.act" for i in range(12)]
+def test_sites_and_layers_stand_in_forward_order(small_run):
+    deep = small_run(model=lambda act, *a, **k: models.MLP(act, *a, depth=12, width=4, **k))
+    assert deep.program.sites == [f"blocks.{i}.act" for i in range(12)]
+    assert deep.program.layers == [*(f"blocks.{i}.linear" for i in range(12)), "head"]
+    assert deep.program.probes[:3] == ["blocks.0.act.pre", "blocks.0.act.post", "blocks.1.act.pre"]
