@@ -120,10 +120,11 @@ def _stops(run: Run, profiles: list[Profile]) -> list[int]:
     recorded = []
     for profile in profiles:
         for quantity, _ in profile.series:
-            steps = [run.series(name, quantity)[0] for name in _names(run, profile)]
-            steps = [at for at in steps if len(at)]
-            if steps:
-                recorded.append(np.unique(np.concatenate(steps)))
+            at = [run.series(name, quantity)[0] for name in _names(run, profile)]
+            steps, count = np.unique(np.concatenate(at), return_counts=True)
+            # What led to a divergence is recorded step by step at its own site: no profile of the network.
+            if len(steps):
+                recorded.append(steps[2 * count >= count.max()])
     if not recorded:
         return []
     common = recorded[0]
@@ -241,8 +242,6 @@ def _axis(values: np.ndarray, scale: str) -> tuple[list[float], list[float]]:
     if not len(good):
         return [0.1, 1.0], [0.1, 1.0]
     low, high = float(good.min()), float(good.max())
-    # One outlier at 1e-38 must not flatten what can be read: thirty decades are enough for any eye.
-    low = max(low, high * 1e-30)
     if high / low < 4:
         low, high = low / 2, high * 2
     low, high = low / 1.2, high * 1.2

@@ -118,3 +118,21 @@ def test_one_site_has_no_depth(new_run):
     # The gradient still has two layers: the site's own and the head.
     assert [view.title for view in views] == ["Gradient against depth"]
     assert len(steps) == 3
+
+
+def test_steps_of_one_site_alone_are_no_profile(runs):
+    run = read_run(runs("healthy"))
+    alone = pl.DataFrame(
+        [(step, "blocks.2.act", "pre.variance", 1e30) for step in range(3991, 4000)],
+        run.metrics.schema,
+        orient="row",
+    )
+    _, before = depth_views(run)
+    views, after = depth_views(changed(run, metrics=run.metrics.vstack(alone).sort("step")))
+    assert after == before
+    assert views[0].values["y"][1] < 1e3
+    whole = run.metrics.with_columns(
+        value=pl.when(pl.col("step") == 4000).then(1e36).otherwise(pl.col("value"))
+    )
+    (variance, *_), _ = depth_views(changed(run, metrics=whole))
+    assert variance.values["y"][0] < 1 < 1e36 < variance.values["y"][1]
