@@ -27,6 +27,10 @@ KINDS = {
 """Kinds that every run may record, mildest first, with their names; others keep their own name and come before."""
 
 
+SAME = {"loss_spike": "spike", "divergence": "nonfinite"}
+"""What detectors call that which a run may have recorded itself: it is told once."""
+
+
 @dataclass(frozen=True)
 class Happening:
     """One event: when it began and ended, its kind, the site ("" for the whole run) and a sentence."""
@@ -62,13 +66,12 @@ def happenings(run: Run, detected: Sequence[object] = ()) -> list[Happening]:
         step, message = diverged["step"], str(diverged.get("message") or "the run diverged")
         if not any(event.kind == "nonfinite" and event.step == step for event in found):
             found.append(Happening(step, step, "nonfinite", str(diverged.get("site") or ""), message, 0.0))
-    told = {(event.kind, event.step) for event in found}
     for event in detected:
-        if (event.kind, event.step) not in told:
+        same = SAME.get(event.kind, event.kind)
+        if not any(one.kind == same and event.step <= one.step <= event.end_step for one in found):
             excess = _excess(event.value, event.limit)
-            found.append(
-                Happening(event.step, event.end_step, event.kind, event.site or "", event.message, excess)
-            )
+            kind = "spike" if event.kind == "loss_spike" else event.kind
+            found.append(Happening(event.step, event.end_step, kind, event.site or "", event.message, excess))
     return sorted(found, key=lambda event: event.step)
 
 
@@ -130,7 +133,7 @@ def listing(found: Sequence[Happening]) -> str:
 def _line(event: Happening) -> str:
     when = f"{event.step:,}" if event.last == event.step else f"{event.step:,} to {event.last:,}"
     much = ""
-    if event.excess > 0:
+    if event.excess > 1:
         much = f" ({numbers.number(event.excess)} times its limit)" if math.isfinite(event.excess) else ""
     said = event.message or name(event.kind)
     return f"<b>Step {when}</b>: {escape(said)}{much}"
