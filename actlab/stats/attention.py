@@ -28,9 +28,12 @@ def attention(scores: jax.Array, *, by_head: bool = False) -> dict[str, jax.Arra
     masked = scores <= jnp.finfo(scores.dtype).min
     s = jnp.where(masked, -jnp.inf, scores.astype(jnp.float32))
     keys = jnp.sum(~masked, axis=-1).astype(jnp.float32)
-    top = jax.nn.logsumexp(s, axis=-1)
-    p = jnp.exp(s - top[..., None])
-    entropy = top - jnp.sum(jnp.where(masked, 0.0, p * jnp.where(masked, 0.0, s)), axis=-1)
+    # Below the largest score of each query: entropy is the same, and does not get lost in large scores.
+    top = jnp.max(s, axis=-1, keepdims=True)
+    below = jnp.where(masked, 0.0, s - jnp.where(keys[..., None] > 0, top, 0.0))
+    weight = jnp.where(masked, 0.0, jnp.exp(below))
+    total = jnp.maximum(jnp.sum(weight, axis=-1), 1.0)  # 1 is what the largest gives
+    entropy = jnp.log(total) - jnp.sum(weight * below, axis=-1) / total
     heads = _over_heads(entropy, keys > 0)
     shares = _over_heads(entropy / jnp.log(jnp.where(keys > 1, keys, 2.0)), keys > 1)
     row = {
@@ -38,7 +41,7 @@ def attention(scores: jax.Array, *, by_head: bool = False) -> dict[str, jax.Arra
         "entropy.min": heads.min(),
         "entropy_share.mean": shares.mean(),
         "entropy_share.min": shares.min(),
-        "logit_max": jnp.max(jnp.where(masked, -jnp.inf, s)),
+        "logit_max": jnp.max(s),
     }
     return row | ({f"entropy.head{i}": heads[i] for i in range(heads.shape[0])} if by_head else {})
 

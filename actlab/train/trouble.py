@@ -52,6 +52,7 @@ def trouble(
         text = f"loss {losses[k]:.3g}, {z[k]:.3g} robust standard deviations above the last 64"
         events.append((step + int(k) + 1, kind, "train", float(losses[k]), policy.spike_z, text))
     if dropped is not None:
+        dropped = dropped[: len(losses)]
         for k in np.flatnonzero(dropped & ~np.isin(np.arange(len(losses)), spikes))[:MOST]:
             text = "loss or update not finite: the update was dropped"
             events.append((step + int(k) + 1, "skip", "train", float(losses[k]), float("nan"), text))

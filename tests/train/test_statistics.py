@@ -1,0 +1,201 @@
+"""What a run records, against the same step laid open and computed in NumPy."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from test_summary import reference
+
+from actlab.activations import make
+from actlab.errors import InputError
+from actlab.nn import sites
+from actlab.stats import VALUE, StatsConfig, value_and_grad
+from actlab.stats.summary import QUANTILES
+from actlab.train import first_look, sgd
+from actlab.train.step import Program
+
+SEED = jnp.uint32(0)
+
+
+def a_chunk(program, steps, every):
+    """Return the rows of a chunk by (step, site, quantity), and the state before its last step."""
+    data = program.setup.data
+    x, y = jnp.asarray(data.x_train), jnp.asarray(data.y_train)
+    state, table, _ = program.chunk(program.init(SEED), x, y, SEED, length=steps, every=every)
+    rows = program.rows(jax.device_get(table), 0, every, stop=steps)
+    before = program.init(SEED)
+    if steps > 1:
+        before, _, _ = program.chunk(before, x, y, SEED, length=steps - 1, every=1)
+    return {row[:3]: row[3] for row in rows}, before, state, (x, y)
+
+
+def laid_open(program, state, x, y):
+    """Values and gradients at every probe at the step after ``state``, and the gradients of the parameters."""
+    inputs = program.batch(state, x, y, SEED)
+    run = value_and_grad(program._loss, has_aux=True, reading=VALUE)
+    (_, _, seen), grads = run(state.params, state.rest, *inputs)
+    return seen, grads
+
+
+@pytest.mark.parametrize("stacked", [True, False], ids=["stacked", "in place"])
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("act", ["relu", "swish"])
+def test_every_quantity_of_a_site(small_run, stacked, rows, act):
+    learn = {"act": make("swish", learn=["beta"], per="channel")} if act == "swish" else {"act": act}
+    setup = small_run(
+        stats=StatsConfig("full", every=4, rows=rows, layers_every=4),
+        optimizer=sgd(learning_rate=0.1),
+        **learn,
+    ).setup
+    program = Program(setup, stacked=stacked)
+    got, before, after, data = a_chunk(program, 4, 4)
+    seen, grads = laid_open(program, before, *data)
+    part = -(-32 // rows)
+    start = min((3 * part) % 32, 32 - part)  # a slice that would run over the end is moved back
+    names = []
+    for name, value in seen.values.items():
+        site, tensor = name.rsplit(".", 1)
+        for kind, v in ((tensor, value), (f"{tensor}_gradient", seen.gradients[name])):
+            v = np.asarray(v)[start : start + part]
+            wanted = reference(v)
+            scale = np.sqrt(wanted["variance"])
+            for quantity, number in wanted.items():
+                names.append((4, site, f"{kind}.{quantity}"))
+                atol = {"mean": 1e-5 * scale, "skew": 1e-4, "kurtosis": 1e-3}.get(quantity, 1e-12)
+                assert got[names[-1]] == pytest.approx(number, rel=2e-5, abs=atol), names[-1]
+            for quantile, q in QUANTILES.items():
+                names.append((4, site, f"{kind}.{quantile}"))
+                true = np.quantile(v.astype(np.float64), q, method="inverted_cdf")
+                assert got[names[-1]] == pytest.approx(true, rel=0.26, abs=1e-8), names[-1]
+    for layer, inner in (("blocks.0.linear", grads["blocks"][0]["linear"]), ("head", grads["head"])):
+        norm = np.sqrt(sum(float(jnp.sum(jnp.square(g))) for g in jax.tree.leaves(inner)))
+        assert got[4, layer, "gradient_norm"] == pytest.approx(norm, rel=1e-5)
+    old, new = before.params["head"], after.params["head"]
+    moved = np.sqrt(sum(float(jnp.sum((new[k] - old[k]) ** 2)) for k in old))
+    assert got[4, "head", "update_norm"] == pytest.approx(moved, rel=1e-5)
+    own = {"saturated_share", "linear_share", "dead_share", "hoyer", "participation", "dead_longest"}
+    assert own <= {q for _, s, q in got if s == "blocks.0.act"}
+    assert (4, "blocks.0.act", "param.beta.mean") in got if act == "swish" else True
+
+
+def test_in_place_and_stacked_say_the_same(small_run):
+    setup = small_run(stats=StatsConfig("full", every=5)).setup
+    a, *_ = a_chunk(Program(setup, stacked=True), 10, 5)
+    b, *_ = a_chunk(Program(setup, stacked=False), 10, 5)
+    assert a.keys() == b.keys()
+    for key, value in a.items():
+        assert b[key] == pytest.approx(value, rel=1e-3, abs=1e-5, nan_ok=True), key
+
+
+def dying(x):
+    """A function whose every second unit gives nothing."""
+    return jnp.where(jnp.arange(x.shape[-1]) % 2 == 0, jnp.maximum(x, 0), 0.0 * x)
+
+
+def test_dead_units_and_for_how_long(small_run):
+    setup = small_run(act=make(dying), stats=StatsConfig("full", every=5, rows=1)).setup
+    program = Program(setup)
+    got, _, state, _ = a_chunk(program, 20, 5)
+    dead_for = program.observer.by_site(state.aside["dead_for"])
+    assert dead_for["blocks.0.act"][1::2].tolist() == [20] * 4
+    assert got[20, "blocks.0.act", "dead_longest"] == 20
+    assert got[5, "blocks.0.act", "dead_longest"] == 5
+    assert got[20, "blocks.0.act", "dead_share"] >= 0.5
+
+
+def test_a_window_sees_every_row(small_run):
+    """Read an eighth at a time, eight steps see the whole of a batch that does not change."""
+    data = small_run().setup.data
+    once = dataclasses.replace(data, x_train=data.x_train[:32], y_train=data.y_train[:32])
+    kwargs = {"data": once, "order": "sequential", "optimizer": sgd(learning_rate=1e-30), "act": "relu"}
+    kwargs |= {"eval_every": 8, "checkpoint_every": 8}
+    parts, *_ = a_chunk(Program(small_run(stats=StatsConfig("full", every=8, rows=8), **kwargs).setup), 8, 8)
+    whole, *_ = a_chunk(Program(small_run(stats=StatsConfig("full", every=8, rows=1), **kwargs).setup), 8, 8)
+    for site in ("blocks.0.act", "blocks.1.act"):
+        assert parts[8, site, "dead_share"] == whole[8, site, "dead_share"]
+
+
+def test_layers_have_a_cadence_of_their_own(small_run):
+    program = Program(small_run(stats=StatsConfig(every=2, layers_every=5)).setup)
+    got, *_ = a_chunk(program, 18, 2)
+    assert sorted({step for step, site, _ in got if site == "head"}) == [6, 12, 18]
+    assert sorted({step for step, site, _ in got if site == "blocks.0.act"}) == list(range(2, 19, 2))
+
+
+def test_chosen_sites_and_quantities(small_run):
+    config = StatsConfig("full", every=5, sites=["blocks.1.*"], quantities=["post.*", "dead_share"])
+    got, *_ = a_chunk(Program(small_run(stats=config).setup), 5, 5)
+    assert {site for _, site, _ in got} == {"blocks.1.act", "train"}
+    assert {q.split(".")[0] for _, s, q in got if s != "train"} == {"post", "dead_share"}
+    with pytest.raises(InputError, match="there is no 'blocks.7.act'; did you mean"):
+        Program(small_run(stats=StatsConfig(sites=["blocks.7.act"])).setup)
+    with pytest.raises(InputError, match="there is no 'post.skew'"):
+        Program(small_run(stats=StatsConfig(quantities=["post.skew"])).setup)
+
+
+def test_without_statistics_the_program_is_that_of_a_model_without_probes(small_run, monkeypatch):
+    def text():
+        program = Program(small_run(act="gelu", stats=StatsConfig("none", every=4)).setup)
+        data = program.setup.data
+        state = program.init(SEED)
+        lowered = program.chunk.lower(state, data.x_train, data.y_train, SEED, length=8, every=4)
+        return program.probes, lowered.as_text()
+
+    probed, with_probes = text()
+    monkeypatch.setattr("actlab.nn.activation.probe", lambda x, name: x)
+    bare, without = text()
+    assert probed
+    assert not bare
+    assert with_probes == without
+
+
+@pytest.mark.parametrize("level", ["basic", "full"])
+def test_statistics_do_not_change_what_is_learnt(small_run, level):
+    _, _, bare, _ = a_chunk(Program(small_run(stats=StatsConfig("none", every=10)).setup), 20, 10)
+    _, _, seen, _ = a_chunk(Program(small_run(stats=StatsConfig(level, every=10)).setup), 20, 10)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), bare.params, seen.params
+    )
+
+
+def test_lanes_of_a_vmap_record_what_runs_alone_do(small_run):
+    program = Program(small_run(stats=StatsConfig("full", every=5)).setup)
+    data = program.setup.data
+    x, y = jnp.asarray(data.x_train), jnp.asarray(data.y_train)
+    seeds = jnp.array([0, 7], jnp.uint32)
+    states = jax.vmap(program._init)(seeds)
+    run = jax.jit(jax.vmap(lambda s, k: program._chunk(s, x, y, k, length=10, every=5)[1]))
+    both = run(states, seeds)
+    alone = program.chunk(program.init(seeds[1]), x, y, seeds[1], length=10, every=5)[1]
+    np.testing.assert_allclose(both.values[1], alone.values, rtol=2e-3, atol=1e-4, equal_nan=True)
+
+
+def test_first_look_is_of_the_start_and_of_the_whole_batch(small_run):
+    run = small_run(stats=StatsConfig("full", every=10))
+    rows = {row[:3]: row[3] for row in first_look(run)}
+    program = run.program
+    data = program.setup.data
+    seen, _ = laid_open(program, program.init(SEED), jnp.asarray(data.x_train), jnp.asarray(data.y_train))
+    wanted = reference(seen.gradients["blocks.0.act.pre"])
+    assert rows[0, "blocks.0.act", "pre_gradient.rms"] == pytest.approx(wanted["rms"], rel=1e-4)
+    assert {"effective_rank", "selectivity", "cosine"} <= {q for _, s, q in rows if s == "blocks.0.act"}
+    assert (0, "run", "sharpness") in rows
+
+
+def test_bfloat16(small_run):
+    program = Program(small_run(dtype=jnp.bfloat16, stats=StatsConfig("full", every=5)).setup)
+    got, *_ = a_chunk(program, 5, 5)
+    assert got[5, "blocks.1.act", "pre.variance"] > 0.01
+    assert got[5, "blocks.0.act", "pre_gradient.rms"] > 0
+
+
+def test_learnt_parameters_are_recorded(small_run):
+    act = make("swish", learn=["beta"], beta=2.0)
+    program = Program(small_run(act=act, stats=StatsConfig(every=5)).setup)
+    got, before, *_ = a_chunk(program, 5, 5)
+    model = nnx.merge(program.graphdef, before.params, before.rest)
+    beta = float(sites(model)["blocks.1.act"].learnt()["beta"])
+    assert got[5, "blocks.1.act", "param.beta.mean"] == pytest.approx(beta, rel=1e-5)
