@@ -128,9 +128,10 @@ def test_spikes(small_run, blobs, tmp_path, policy):
 
 def test_a_killed_run_with_policies_resumes_to_the_same(small_run, blobs, tmp_path, monkeypatch):
     run = small_run(
-        data=poisoned(blobs, np.nan, rows=[150, 20]),
+        data=poisoned(blobs, np.nan),
         stability=Stability(on_nonfinite="rewind", on_spike="skip", max_rewinds=50),
         checkpoint_every=20,
+        batch_size=4,
         **FIELDS,
     )
     whole, folder, events = go(run, tmp_path / "whole")
