@@ -1,6 +1,11 @@
 """What happens inside a network while it trains: marked values, summarised in the compiled step."""
 
 from actlab.stats.basic import StatsConfig as StatsConfig
+from actlab.stats.instrument import Instrumented as Instrumented
+from actlab.stats.instrument import Shares as Shares
+from actlab.stats.instrument import instrument as instrument
+from actlab.stats.marks import Site as Site
+from actlab.stats.marks import Sites as Sites
 from actlab.stats.summary import Summary as Summary
 from actlab.stats.summary import merge as merge
 from actlab.stats.summary import summarize as summarize
