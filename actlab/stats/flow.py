@@ -27,12 +27,12 @@ FIXED, INDEX, DATA = (
 
 _UNARY = """abs acos acosh asin asinh atan atanh cbrt ceil convert_element_type copy copy_p cos cosh digamma erf
 erf_inv erfc exp exp2 expm1 floor integer_pow is_finite lgamma log log1p logistic name neg not optimization_barrier
-reduce_precision round rsqrt sign sin sinh sqrt square stop_gradient tan tanh"""
+pcast pvary reduce_precision round rsqrt sign sin sinh sqrt square stop_gradient tan tanh"""
 _SEVERAL = "add add_any and atan2 clamp div eq ge gt le lt max min mul ne or pow rem select_n sub xor"
 ELEMENTWISE = {*_UNARY.split(), *_SEVERAL.split()}
 RULED = {"custom_jvp_call", "custom_vjp_call"}  # a function with a derivative of its own; opaque, but read
 SAME = {"broadcast_in_dim", "reshape", "squeeze", "convert_element_type", "copy", "copy_p", "stop_gradient"}
-SAME |= {"optimization_barrier", "name", "transpose", "reduce_precision", "expand_dims"}
+SAME |= {"optimization_barrier", "name", "transpose", "reduce_precision", "pvary", "pcast"}
 REDUCE = {"reduce_sum", "reduce_max", "reduce_min", "reduce_prod"}
 
 
@@ -243,7 +243,7 @@ def _moment(node: Node, out: Value) -> bool:
         return any(v.moment or _folds(v) for v in ins)
     if node.name == "dot_general":
         return len(ins) == 2 and ins[0] is ins[1]
-    if not node.elementwise and node.name not in SAME | {"psum", "psum_invariant", "pmean", "pvary"}:
+    if not node.elementwise and node.name not in SAME | {"psum", "psum_invariant", "pmean"}:
         return False
     return any(v.moment and v.aval.size == out.aval.size for v in ins)
 

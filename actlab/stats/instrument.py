@@ -47,7 +47,10 @@ def _read(name: str, value: jax.Array) -> Any:
         return _summarize(value)
     axes = tuple(range(value.ndim - 1))
     active = value.astype(jnp.float32)
-    return _Activity(jnp.float32(value.size), active.sum(), active.max(axes))
+    count = (
+        active.sum() + (1.0 - active).sum()
+    )  # not a constant: a shard_map would take it for all devices' own
+    return _Activity(count, active.sum(), active.max(axes))
 
 
 def _gather(stacked: Any) -> Any:
@@ -149,8 +152,9 @@ def instrument(model: Any) -> Instrumented:
     An activation is found by what is computed, and named after the library's function with the same values
     (to 2e-5 on [-20, 20] in float32), so that ``jax.nn.gelu`` is ``gelu_tanh`` whoever wrote it out. Sites are named
     by the module's path and the function: ``"blocks.0.mlp.gelu_tanh"``, with an index where a module has several
-    (or is called several times): ``"blocks.0.relu.1"``. Values and gradients are the model's own. What is computed
-    in a while loop, or inside a function with a derivative rule of its own that is not elementwise, is not looked at.
+    (or is called several times): ``"blocks.0.relu.1"``. Values and gradients are the model's own. Not looked
+    into: while loops, and functions with a derivative rule of their own of several arrays, or of coefficient vectors
+    (`actlab.swiglu`, `actlab.pade_a`).
 
     Raises:
         InputError: ``model`` is none of these.

@@ -292,7 +292,7 @@ def _walk(marks: dict[int, Any], held: dict[str, Any], activity: bool) -> Walk:
                     probe(jnp.abs(slope) >= SATURATION * mark.part.steepest, mark.site + ACTIVE)
         return outputs, {}
 
-    return Walk(visit, lambda eqn: _sites_in(marks.get(id(eqn), {})))
+    return Walk(visit, lambda eqn: _sites_in(marks), gather=lambda found: found)  # finds nothing, only marks
 
 
 def _sites_in(marks: Any) -> list[str]:

@@ -17,7 +17,7 @@ from actlab.activations import Act, make, names, registry
 from actlab.errors import InputError
 from actlab.stats.basic import steepest
 from actlab.stats.flow import RULED, SAME, Node, Value, same
-from actlab.stats.regions import Chain, ends_in_a_norm, pooled
+from actlab.stats.regions import Chain, between, ends_in_a_norm, pooled
 from actlab.stats.walk import opened
 
 GRID = np.concatenate(
@@ -117,11 +117,40 @@ def _split(chain: Chain, i: int, j: int) -> list[Part]:
         i += 1
     while _affine(chain, j - 1, j):
         j -= 1
+    if beside := _beside_itself(chain, i, j):
+        inner = parts(beside)
+        if inner and all(part.act for part in inner):
+            return inner
     values = _values(chain, i, j)
     if not np.isfinite(values).all():  # a root, a logarithm, a reciprocal: not a function of all reals
         return []
     free = _free(_nodes(chain, i, j), chain.points[i])
     return [Part(chain, i, j, _made_of(_nodes(chain, i, j)), None, (), None if free else _slope(chain, i, j))]
+
+
+def _beside_itself(chain: Chain, i: int, j: int) -> Chain | None:
+    """Return f of a part that is x + f(x): a residual around an activation, with nothing else between."""
+    nodes, start = _nodes(chain, i, j), chain.points[i]
+    last = nodes[-1]
+    if last.name != "add" or last.outputs[0] is not chain.points[j]:
+        return None
+    inside = {id(n.outputs[0]) for n in nodes}
+    bends = [v for v in last.inputs if id(v) in inside and not _straight(v, start)]
+    if len(bends) != 1 or not any(_straight(v, start) for v in last.inputs):
+        return None
+    return between(chain.level, start, bends[0])
+
+
+def _straight(value: Value, start: Value) -> bool:
+    """Return whether a value is x, or x times a number."""
+    if same(value) is same(start):
+        return True
+    node = same(value).node
+    if node is None or node.name not in ("mul", "div"):
+        return False
+    return {same(v) is same(start) or v.uniform for v in node.inputs} == {True} and any(
+        v.uniform for v in node.inputs
+    )
 
 
 def _guards(chain: Chain, i: int, j: int) -> bool:
@@ -197,10 +226,20 @@ def _candidates(values: np.ndarray) -> Iterator[Act]:
 
 def _may_be(act: Act, values: np.ndarray) -> bool:
     """Return whether what is known of the function allows these values; cheaper than computing its own."""
-    spec = act.spec.at()
+    spec = act.spec.at(**dict(act.params))
     slack = 1e-4 * max(1.0, float(np.max(np.abs(values))))
-    inside = spec.range.low - slack <= values.min() and values.max() <= spec.range.high + slack
-    return inside and (not spec.monotonic or bool(np.all(np.diff(values) >= -slack)))
+    if values.min() < spec.range.low - slack or values.max() > spec.range.high + slack:
+        return False
+    if spec.monotonic and bool(np.any(np.diff(values) < -slack)):
+        return False
+    for end, limit in zip((values[0], values[-1]), spec.limits, strict=True):
+        # 20 is far enough to have the sign of an infinite limit, and to be halfway to a finite one.
+        if math.isinf(limit) and end * math.copysign(1.0, limit) < 0:
+            return False
+        if math.isfinite(limit) and abs(end - limit) > 0.5 * max(1.0, abs(limit)):
+            return False
+    steps = np.abs(np.diff(values)) / np.diff(GRID)
+    return not steps.max() > 1.01 * spec.lipschitz + slack
 
 
 def _guesses(values: np.ndarray) -> Iterator[tuple[str, dict[str, float]]]:

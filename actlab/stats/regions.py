@@ -61,7 +61,7 @@ def chains(level: Level) -> list[Chain]:
             break
         cut |= new
     made = [n for n in level.nodes if n.outputs and id(n.outputs[0]) in cut]
-    found = [_chain(level, node.outputs[0], origin[id(node.outputs[0])], origin, cut) for node in made]
+    found = [between(level, origin[id(node.outputs[0])], node.outputs[0]) for node in made]
     return [c for c in found if _wanted(c)]
 
 
@@ -76,19 +76,15 @@ def _read_outside(value: Value, origin: dict[int, Value]) -> bool:
     return any(not u.outputs or origin.get(id(u.outputs[0])) is not mine for u in value.users)
 
 
-def _chain(level: Level, end: Value, start: Value, origin: dict[int, Value], cut: set[int]) -> Chain:
+def between(level: Level, start: Value, end: Value) -> Chain:
+    """Return the chain from one value to another that is a function of it alone."""
     nodes: dict[int, Node] = {}
     waiting = [end]
     while waiting:
         node = waiting.pop().node
-        if node.number in nodes:
-            continue
-        nodes[node.number] = node
-        waiting += [
-            v
-            for v in node.inputs
-            if v is not start and not v.uniform and id(v) not in cut and id(v) in origin
-        ]
+        if node.number not in nodes:
+            nodes[node.number] = node
+            waiting += [v for v in node.inputs if v is not start and not v.uniform]
     order = [nodes[n] for n in sorted(nodes)]
     index = {id(start): 0} | {id(n.outputs[0]): i + 1 for i, n in enumerate(order)}
     # A point is passed by every path when no node behind it reads anything before it.
