@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
 # Public here, at home elsewhere; `table` loads polars.
 _ELSEWHERE = {"probe": "actlab.probes", "table": "actlab.report.table"}
-_PACKAGES = ("activations", "gradients", "nn", "theory")  # as actlab.gradients.nth; nn loads flax
+_PACKAGES = (
+    "activations",
+    "gradients",
+    "nn",
+    "stats",
+    "theory",
+)  # as actlab.gradients.nth; nn and stats load flax
 
 
 def __getattr__(name: str) -> Any:

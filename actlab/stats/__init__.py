@@ -6,6 +6,11 @@ from actlab.stats.curvature import directional as directional
 from actlab.stats.curvature import distance as distance
 from actlab.stats.curvature import hvp as hvp
 from actlab.stats.curvature import top_eigenvalue as top_eigenvalue
+from actlab.stats.instrument import Instrumented as Instrumented
+from actlab.stats.instrument import Shares as Shares
+from actlab.stats.instrument import instrument as instrument
+from actlab.stats.marks import Site as Site
+from actlab.stats.marks import Sites as Sites
 from actlab.stats.noise import GradientNoise as GradientNoise
 from actlab.stats.noise import gradient_noise as gradient_noise
 from actlab.stats.spikes import SpikeWindow as SpikeWindow

@@ -55,7 +55,7 @@ class Walk:
             InputError: a name found twice, or found in a while loop or a custom derivative rule.
 
         """
-        jaxpr, consts = _open(jaxpr, consts)
+        jaxpr, consts = opened(jaxpr, consts)
         values = dict(zip(jaxpr.constvars, consts, strict=True))
         values |= dict(zip(jaxpr.invars, args, strict=True))
         found: Found = {}
@@ -67,7 +67,7 @@ class Walk:
             inputs = [read(atom) for atom in eqn.invars]
             done = self.visit(eqn, inputs, slots)
             if done is None:
-                done = self._inside(eqn, inputs, slots) if self.names(eqn) else (bind(eqn, inputs), {})
+                done = self.inside(eqn, inputs, slots) if self.names(eqn) else (bind(eqn, inputs), {})
             outputs, new = done
             for name in new:
                 if name in found:
@@ -76,7 +76,8 @@ class Walk:
             values |= dict(zip(eqn.outvars, outputs, strict=True))
         return [read(atom) for atom in jaxpr.outvars], found
 
-    def _inside(self, eqn: Any, inputs: list[Any], slots: Found) -> tuple[list[Any], Found]:
+    def inside(self, eqn: Any, inputs: list[Any], slots: Found) -> tuple[list[Any], Found]:
+        """Return the outputs of an equation that holds programs, built anew, and what was found in them."""
         names = self.names(eqn)
         slots = {name: slots[name] for name in names if name in slots}
         if eqn.primitive is jit_p:
@@ -100,9 +101,9 @@ class Walk:
 
     def _jit(self, eqn: Any, inputs: list[Any], slots: Found) -> tuple[list[Any], Found]:
         p = eqn.params
-        fixed = [*p["in_shardings"], *p["out_shardings"]]
-        if not any(isinstance(s, Sharding) for s in fixed):
+        if not sharded(eqn):
             return self(p["jaxpr"], inputs, slots)
+        fixed = [*p["in_shardings"], *p["out_shardings"]]
         given = [s if isinstance(s, Sharding) else None for s in fixed]
         args, outs = given[: len(inputs)], given[len(inputs) :]
         return jax.jit(
@@ -113,10 +114,7 @@ class Walk:
 
     def _scan(self, eqn: Any, inputs: list[Any], slots: Found) -> tuple[list[Any], Found]:
         p = eqn.params
-        if "ft_in" in p:  # jax 0.12
-            n_consts, n_carry, _ = map(len, p["ft_in"].unpack())
-        else:
-            n_consts, n_carry = p["num_consts"], p["num_carry"]
+        n_consts, n_carry = scan_counts(p)
         consts, carry, xs = (
             inputs[:n_consts],
             inputs[n_consts : n_consts + n_carry],
@@ -155,7 +153,7 @@ class Walk:
     def _shard_map(self, eqn: Any, inputs: list[Any], slots: Found) -> tuple[list[Any], Found]:
         if self.gather is None or (slots and self.gather_slots is None):
             raise InputError(
-                f"{self.what} {self.names(eqn)[0]!r} sits inside shard_map, where values are in pieces: "
+                f"{self.what} {self.names(eqn)[0]!r} sits inside shard_map, where values are in pieces; "
                 "take summaries"
             )
         p = eqn.params
@@ -225,10 +223,23 @@ def bind(eqn: Any, inputs: list[Any]) -> list[Any]:
 def programs(eqn: Any) -> list[Jaxpr]:
     """Return an equation's own programs: a jit's or scan's body, a cond's branches."""
     leaves = jax.tree.leaves(eqn.params, is_leaf=lambda v: isinstance(v, (Jaxpr, ClosedJaxpr)))
-    return [_open(v, [])[0] for v in leaves if isinstance(v, (Jaxpr, ClosedJaxpr))]
+    return [opened(v, [])[0] for v in leaves if isinstance(v, (Jaxpr, ClosedJaxpr))]
 
 
-def _open(jaxpr: Jaxpr | ClosedJaxpr, consts: list[Any] | None) -> tuple[Jaxpr, list[Any]]:
+def sharded(eqn: Any) -> bool:
+    """Return whether a jit's equation says where its inputs or outputs live."""
+    return any(isinstance(s, Sharding) for s in (*eqn.params["in_shardings"], *eqn.params["out_shardings"]))
+
+
+def scan_counts(params: dict[str, Any]) -> tuple[int, int]:
+    """Return how many of a scan's inputs are constants, and how many are carried."""
+    if "ft_in" in params:  # jax 0.12
+        n_consts, n_carry, *_ = (len(part) for part in params["ft_in"].unpack())
+        return n_consts, n_carry
+    return params["num_consts"], params["num_carry"]
+
+
+def opened(jaxpr: Jaxpr | ClosedJaxpr, consts: list[Any] | None) -> tuple[Jaxpr, list[Any]]:
     """Return a program and its constants; jax 0.12 has one class for both, with the constants inside."""
     if consts is None:
         consts = list(getattr(jaxpr, "consts", ()))
