@@ -89,16 +89,20 @@ def sensitivity(name: str, *, seeds: int = SEEDS, steps: int = STEPS):
 def picture(losses: dict[str, np.ndarray], initial: float) -> alt.Chart:
     """Return loss over the learning rate, a line an activation."""
     rows = [
-        {"activation": name, "learning rate": float(rate), "loss": float(min(value, initial))}
+        {"activation": name, "learning rate": float(rate), "loss": float(value)}
         for name, by_seed in losses.items()
-        for rate, value in zip(RATES, np.nan_to_num(by_seed, nan=math.inf).mean(axis=0), strict=True)
+        for rate, value in zip(RATES, np.fmin(by_seed, initial).mean(axis=0), strict=True)
     ]
     colours = ["#1f6fb5", "#c4540a", "#008264", "#b0468f", "#1b2129", "#a67a00"]
     return (
         alt.Chart(alt.Data(values=rows))
         .mark_line(strokeWidth=2, point=True)
         .encode(
-            x=alt.X("learning rate:Q", scale=alt.Scale(type="log"), axis=alt.Axis(format="~e")),
+            x=alt.X(
+                "learning rate:Q",
+                scale=alt.Scale(type="log", domain=[1e-4, 0.3], nice=False),
+                axis=alt.Axis(format="~e", values=[1e-4, 1e-3, 1e-2, 1e-1]),
+            ),
             y=alt.Y("loss:Q", title="training loss after 800 steps, at most the initial"),
             color=alt.Color("activation:N", sort=list(losses), scale=alt.Scale(range=colours), title=None),
         )
