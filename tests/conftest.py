@@ -9,6 +9,7 @@ from actlab.cli.runtime import prepare
 
 pytest_plugins = ["made_runs"]  # tests/support
 
+jax.config.update("jax_num_cpu_devices", 2)  # for what is sharded
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 

@@ -81,3 +81,15 @@ def test_a_part_without_its_columns_is_named(new_run):
     pl.read_parquet(part).drop("value").write_parquet(part)
     with pytest.raises(InputError, match=part.name):
         read_run(folder)
+
+
+def test_the_global_gradient_norm_makes_no_layer(new_run):
+    folder = new_run(records=2)
+    layers = read_run(folder).layers
+    row = pl.DataFrame(
+        [(9000, "train", "gradient_norm", 1.0), (9000, "extra", "gradient_norm", 1.0)],
+        {"step": pl.Int64, "site": pl.String, "quantity": pl.String, "value": pl.Float64},
+        orient="row",
+    )
+    row.write_parquet(folder / "metrics" / "part-9000000000.parquet")
+    assert read_run(folder).layers == (*layers, "extra")

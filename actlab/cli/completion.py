@@ -8,10 +8,15 @@ BASH = """\
 _actlab_complete() {
   local words=("${COMP_WORDS[@]}")
   if [ "$COMP_CWORD" -le 1 ]; then
-    COMPREPLY=($(compgen -W "train report show gallery list completion" -- "${COMP_WORDS[1]}"))
+    COMPREPLY=($(compgen -W "train report diagnose query show gallery list completion" -- "${COMP_WORDS[1]}"))
   elif [ "${COMP_WORDS[1]}" = train ]; then
     COMPREPLY=($(COMP_LINE="${COMP_LINE/ train / }" COMP_POINT=$((COMP_POINT - 6)) \
       actlab train -sc query=bash 2>/dev/null))
+    [[ ${COMPREPLY[0]} == *= || ${COMPREPLY[0]} == *. ]] && compopt -o nospace
+  elif [ "${COMP_WORDS[1]}" = diagnose ] && [[ "$COMP_LINE" == *" --at-init "* ]]; then
+    local line="${COMP_LINE/ diagnose / }"
+    line="${line/ --at-init / }"
+    COMPREPLY=($(COMP_LINE="$line" COMP_POINT=${#line} actlab train -sc query=bash 2>/dev/null))
     [[ ${COMPREPLY[0]} == *= || ${COMPREPLY[0]} == *. ]] && compopt -o nospace
   fi
 }

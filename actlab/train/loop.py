@@ -6,11 +6,11 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,10 @@ from actlab.errors import InputError, suggest
 from actlab.train import divergence
 from actlab.train.checkpoint import Checkpoints
 from actlab.train.folder import Row, RunFolder
+from actlab.train.look import look_at
+from actlab.train.looking import Looks
 from actlab.train.step import Program, Setup
+from actlab.train.trouble import Event, recent, rewound, trouble
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,13 @@ class Run:
 
     @cached_property
     def program(self) -> Program:
-        """The run's compiled functions, built once."""
+        """The run's compiled steps, built once."""
         return Program(self.setup)
+
+    @cached_property
+    def looks(self) -> Looks:
+        """The run's compiled looks at a state, built once."""
+        return Looks(self.program)
 
     def pieces(self, step: int) -> Iterator[tuple[int, int]]:
         """Yield (length, every) of the chunks from ``step`` to the next evaluation or the end.
@@ -112,6 +120,13 @@ class Outcome:
     signal: int | None = None
 
 
+class Sink(Protocol):
+    """Where the records go besides the run's folder, as they are written there."""
+
+    def log(self, rows: Iterable[Row], histograms: Iterable[tuple[Any, ...]]) -> None:
+        """Take rows of METRICS and HISTOGRAMS; neither wait nor raise."""
+
+
 @dataclass
 class _Clock:
     """Seconds of stepping and of everything before and besides it."""
@@ -126,12 +141,19 @@ class _Clock:
 
 
 def train(
-    run: Run, folder: RunFolder, *, resume: bool = False, tell: Callable[[Progress], None] = lambda _: None
+    run: Run,
+    folder: RunFolder,
+    *,
+    resume: bool = False,
+    tell: Callable[[Progress], None] = lambda _: None,
+    sinks: Sequence[Sink] = (),
 ) -> Outcome:
     """Train to the end, to the first non-finite step, or until SIGTERM or Ctrl-C; leave all in ``folder``.
 
     With ``resume`` the newest undamaged checkpoint is taken up, rows written after it are dropped, and the run
-    ends with the same parameters, bit for bit, and the same rows as one never interrupted.
+    ends with the same parameters, bit for bit, and the same rows as one never interrupted. ``sinks`` get each
+    row once it is written; to start and to finish them is the caller's. A disk that fills while training does not
+    end it, see ``RunFolder``; one that is full at the beginning or at the end does.
 
     Raises:
         InputError: a checkpoint of another model.
@@ -140,7 +162,7 @@ def train(
     """
     with _signals() as caught:
         try:
-            return _train(run, folder, resume, tell, caught)
+            return _train(run, folder, resume, tell, sinks, caught)
         except BaseException:
             with suppress(OSError, InputError):  # the disk may be why
                 folder.write(state="interrupted")
@@ -148,11 +170,16 @@ def train(
 
 
 def _train(
-    run: Run, folder: RunFolder, resume: bool, tell: Callable[[Progress], None], caught: list[int]
+    run: Run,
+    folder: RunFolder,
+    resume: bool,
+    tell: Callable[[Progress], None],
+    sinks: Sequence[Sink],
+    caught: list[int],
 ) -> Outcome:
-    clock, setup, program = _Clock(), run.setup, run.program
+    clock, setup, program, looks = _Clock(), run.setup, run.program, run.looks
     data = jax.device_put((setup.data.x_train, setup.data.y_train, setup.data.x_test, setup.data.y_test))
-    x, y, x_test, y_test = data
+    x, y, *test = data
     seed = jnp.uint32(setup.seed)
     checkpoints = Checkpoints(folder.checkpoints)
     before = folder.read().get("wall_time_s", 0.0) if resume else 0.0
@@ -172,11 +199,13 @@ def _train(
         divergence=None,
     )
 
-    def look(rows: list[Row], at: int) -> None:
+    def look(rows: list[Row], at: int, events: Sequence[Event] = ()) -> None:
         """Evaluate, then write everything since the last evaluation."""
-        test, histograms = jax.device_get(program.evaluate(state, x_test, y_test))
-        rows += [(at, "test", q, float(v)) for q, v in test.items()]
-        folder.write_rows(at, rows, histograms=_histogram_rows(at, histograms))
+        more, tables = look_at(run, state, at, (x, y, *test), seed)
+        rows += more
+        folder.write_rows(at, rows, events=events, **tables)
+        for sink in sinks:
+            sink.log(rows, tables["histograms"])
         scores.update(_last_scores(rows))
 
     def note(**entries: Any) -> None:
@@ -188,39 +217,61 @@ def _train(
 
     if step == 0:
         look([], 0)
+    folder.last()
     found = None
+    pending: list[Event] = []  # of what a rewind took back
     compiled: set[tuple[int, int]] = set()
     while step < setup.steps and found is None and not caught:
         rows: list[Row] = []
+        events: list[Event] = []
+        start = jax.tree.map(jnp.copy, state)  # to go back to, or to show how a divergence came about
+        losses = recent(start)
         for length, every in run.pieces(step):
             began = time.perf_counter()
-            state, records = program.chunk(state, x, y, seed, length=length, every=every)
-            records = jax.device_get(records)
+            state, table, trace = program.chunk(state, x, y, seed, length=length, every=every)
+            table, trace, bad = jax.device_get((table, trace, state.diverged))
             took = time.perf_counter() - began
             if (length, every) in compiled:
                 clock.stepping, clock.steps = clock.stepping + took, clock.steps + length
             else:
                 compiled.add((length, every))
                 clock.compiling += took
-            bad = int(state.diverged)
-            rows += metric_rows(step, every, records, stop=setup.steps if bad < 0 else bad)
+            bad = int(bad)
+            rows += program.rows(table, step, every, stop=setup.steps if bad < 0 else bad)
+            seen = trouble(setup.stability, start, step, losses, trace, bad)
+            losses = np.concatenate([losses, trace["loss"]])
+            events += seen.events
+            if seen.leave_out is not None:
+                break
             step += length
             if bad >= 0:
-                found = divergence.find(program, state, x, y, seed)
+                found = divergence.find(looks, state, x, y, seed)
                 step = found["step"]
-                rows += [(step, s, q, float(v)) for (s, q), v in found.pop("rows").items()]
+                events.append((step, "nonfinite", found["site"], math.nan, math.nan, found["message"]))
+                rows += divergence.history(program, start, rows, found, length, x, y, seed)
                 break
-        look(rows, step)
+        if seen.leave_out is not None:
+            state = rewound(start, seen.leave_out)
+            step = int(start.step)
+            pending += events
+            continue
+        look(rows, step, pending + events)
+        pending = []
         if found is None and step == setup.steps and not math.isfinite(scores["test loss"]):
             text = f"diverged after step {step}: training ended finite, its test loss is not"
             found = {"step": step, "site": "test", "value": "loss", "message": text}
         tell(Progress(step, setup.steps, dict(scores), clock.rate(), clock.compiling))
-        checkpoints.finish()
-        # A diverged state is saved only once run.json says so: till then a kill resumes before the divergence.
-        if not found and (caught or step == setup.steps or step % run.checkpoint_every == 0):
-            checkpoints.save(step, state)
+        if found or caught or step == setup.steps:
+            folder.settle()
+        with folder.lasting("checkpoint"):
+            checkpoints.finish()
+            # A diverged state is saved only once run.json says so: till then a kill resumes before the divergence.
+            due = caught or step == setup.steps or step % run.checkpoint_every == 0
+            if due and not found and not folder.waiting:
+                checkpoints.save(step, state)
         if not found:
             note(step=step)
+    folder.settle()
     checkpoints.close()
 
     outcome = Outcome("finished", step, scores)
@@ -239,26 +290,6 @@ def _last_scores(rows: Iterable[Row]) -> dict[str, float]:
     """Return the last loss and accuracy of either split."""
     wanted = ("loss", "accuracy")
     return {f"{site} {q}": v for _, site, q, v in rows if site in ("train", "test") and q in wanted}
-
-
-def metric_rows(start: int, every: int, records: dict[tuple[str, str], np.ndarray], stop: int) -> list[Row]:
-    """Return rows in order of step; the k-th value of a record belongs to step start + (k+1) every, up to stop."""
-    columns = {key: np.asarray(values, np.float64).tolist() for key, values in records.items()}
-    count = len(next(iter(columns.values())))
-    ends = [start + (k + 1) * every for k in range(count)]
-    return [
-        (end, site, quantity, values[k])
-        for k, end in enumerate(ends)
-        if end <= stop
-        for (site, quantity), values in columns.items()
-    ]
-
-
-def _histogram_rows(step: int, histograms: dict[tuple[str, str], Any]) -> list[tuple[Any, ...]]:
-    return [
-        (step, site, tensor, float(h["low"]), float(h["high"]), h["counts"].tolist(), int(h["nonfinite"]))
-        for (site, tensor), h in histograms.items()
-    ]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The compiled parts of a run: initialise, train a chunk of steps, evaluate, find what broke.
+"""The compiled parts of a run: initialise, train a chunk of steps.
 
 Everything here is a pure function of (state, data, key); the configuration is static. Shapes: L steps of a
 chunk, E steps of a window, B batch.
@@ -7,12 +7,12 @@ chunk, E steps of a window, B batch.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import nnx
 from jax.extend.core import Literal
@@ -22,21 +22,13 @@ from actlab.data import Dataset, batch_indices
 from actlab.data.batches import Order
 from actlab.errors import InputError
 from actlab.nn import sites
-from actlab.stats import StatsConfig, probe_names, watch
-from actlab.stats.basic import (
-    SATURATION,
-    Scalars,
-    active,
-    any_unit,
-    histogram,
-    layer_leaves,
-    layer_statistics,
-    site_statistics,
-    steepest,
-)
+from actlab.stats import VALUE, Reading, Seen, StatsConfig, probe_names, value_and_grad, watch
+from actlab.stats.layers import layer_leaves, layer_statistics
+from actlab.stats.observer import Key, Observer, Rows, quantile_rows
+from actlab.stats.summary import QUANTILES
+from actlab.train.losses import Loss
 from actlab.train.optimizer import Optimizer
-
-EVAL_BATCH = 1024
+from actlab.train.policies import Stability
 
 
 class TrainState(NamedTuple):
@@ -44,7 +36,9 @@ class TrainState(NamedTuple):
 
     ``params`` and ``rest`` (running averages) are nested dicts of arrays by module path; ``step`` counts
     updates done; ``diverged`` is -1, or the step whose loss or update was not finite, after which the
-    state no longer changes.
+    state no longer changes. ``aside`` holds what policies and statistics need: ``shift``, batches left out by
+    rewinding; ``rewinds``; ``skipped``, updates dropped, and ``skipped_in_row``; ``recent``, the last losses;
+    ``dead_for``, by group of sites the steps each unit has been dead.
     """
 
     params: dict[str, Any]
@@ -52,6 +46,14 @@ class TrainState(NamedTuple):
     opt_state: optax.OptState
     step: jax.Array
     diverged: jax.Array
+    aside: dict[str, Any]
+
+
+class Table(NamedTuple):
+    """Records: ``values`` (..., K) in the order of a program's ``keys``, ``bins`` (..., n, BINS + 3)."""
+
+    values: jax.Array
+    bins: jax.Array
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Setup:
         batch_size: samples in a batch.
         order: how batches are drawn, see ``actlab.data.batch_indices``.
         dtype: compute dtype of the model.
+        stability: what to do about steps that go wrong.
+        loss: what is minimised.
 
     """
 
@@ -82,6 +86,8 @@ class Setup:
     batch_size: int
     order: Order
     dtype: jax.typing.DTypeLike
+    stability: Stability = field(default_factory=Stability)
+    loss: Loss = field(default_factory=Loss)
 
     def build(self, rngs: nnx.Rngs) -> nnx.Module:
         """Return the model with initial values from ``rngs``."""
@@ -91,7 +97,7 @@ class Setup:
 class Program:
     """The compiled functions of a ``Setup``."""
 
-    def __init__(self, setup: Setup):
+    def __init__(self, setup: Setup, *, stacked: bool | None = None):
         self.setup = setup
         abstract = nnx.eval_shape(lambda: setup.build(nnx.Rngs(0)))
         self.graphdef, params, rest = nnx.split(abstract, nnx.Param, ...)
@@ -102,22 +108,49 @@ class Program:
         y = jax.ShapeDtypeStruct((setup.batch_size,), jnp.int32)
         key = jax.eval_shape(lambda: jax.random.key(0))
         inputs = nnx.to_pure_dict(params), nnx.to_pure_dict(rest), x, y, key
-        self.probes = probe_names(self._loss)(*inputs)
+        _, probes = jax.eval_shape(watch(self._loss, reading=VALUE), *inputs)
+        self.probes = probe_names(self._loss)(*inputs)  # in forward order: a dict comes out of a trace sorted
+        self.shapes = probes = {name: probes[name] for name in self.probes}
         self.layers = _forward_order(self._loss, *inputs)
         self.sites = [name.removesuffix(".pre") for name in self.probes if name.endswith(".pre")]
-        self.threshold = SATURATION * steepest(setup.act) if setup.act.elementwise else None
+        self.observer = Observer(setup.stats, setup.act, probes, setup.batch_size, stacked)
         # The seed, not a key, crosses into compiled code: one program serves every seed.
         self.init = jax.jit(self._init, compiler_options=_run_once())
         self.chunk = jax.jit(self._chunk, static_argnames=("length", "every"), donate_argnums=0)
-        self.evaluate = jax.jit(self._evaluate)
-        self.locate = jax.jit(self._locate)
+        self.first = jax.jit(self._first)
+        self.layer_keys: frozenset[Key] = frozenset()
+        self.keys, self.tensors = self._kept(*inputs)
+
+    def _kept(self, *inputs) -> tuple[list[Key], list[Key]]:
+        """Return the records kept of a window and the tensors whose histograms are, in order.
+
+        Checks the quantities asked for.
+        """
+        state = jax.eval_shape(self._init, jax.ShapeDtypeStruct((), jnp.uint32))
+        rows = Rows()
+
+        def trace(state, x, y, key):
+            rows.extend(self._recorded(state, x, y, key, every=1, **self._start())[1])
+
+        jax.eval_shape(trace, state, *inputs[2:])
+        stats = self.setup.stats
+        quantiles = [f"{tensor}.{q}" for _, tensor in rows.tensors for q in QUANTILES]
+        stats.chosen_quantities([q for s, q in rows.keys if s != "train"] + quantiles)
+        keys = [key for key in rows.keys if key[0] == "train" or stats.keeps(key[1])]
+        return keys, rows.tensors if any(map(stats.keeps, quantiles)) else []
 
     def _init(self, seed: jax.Array) -> TrainState:
         """Return the state before the first step. Always compiled: eager initial values differ in the last bit."""
         model = self.setup.build(nnx.Rngs(jax.random.fold_in(jax.random.key(seed), 0)))
         _, params, rest = nnx.split(model, nnx.Param, ...)
         params, rest = nnx.to_pure_dict(params), nnx.to_pure_dict(rest)
-        return TrainState(params, rest, self.tx.init(params), jnp.int32(0), jnp.int32(-1))
+        aside = {name: jnp.int32(0) for name in ("shift", "rewinds", "skipped", "skipped_in_row")}
+        aside |= self.setup.stability.carried()
+        if self.setup.stats.level == "full":
+            aside["dead_for"] = jax.tree.map(
+                lambda on: jnp.zeros(on.shape, jnp.int32), self.observer.nobody()
+            )
+        return TrainState(params, rest, self.tx.init(params), jnp.int32(0), jnp.int32(-1), aside)
 
     def check(self) -> None:
         """Trace a whole training step abstractly; raise what a model that does not fit raises."""
@@ -125,7 +158,7 @@ class Program:
         key = jax.eval_shape(lambda: jax.random.key(0))
         x = jax.ShapeDtypeStruct((self.setup.batch_size, *self.setup.data.in_shape), jnp.float32)
         y = jax.ShapeDtypeStruct((self.setup.batch_size,), jnp.int32)
-        jax.eval_shape(self._gradient, state, x, y, key)
+        jax.eval_shape(lambda *a: self._gradient(*a, None, None), state, x, y, key)
         for path, leaf in jax.tree_util.tree_leaves_with_path(state.rest):
             if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
                 name = jax.tree_util.keystr(path, simple=True, separator=".")
@@ -138,168 +171,260 @@ class Program:
     def _loss(self, params, rest, x, y, key) -> tuple[jax.Array, Any]:
         model = nnx.merge(self.graphdef, params, rest)
         logits = model(x, train=True, key=key).astype(jnp.float32)
-        loss = optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
+        loss = self.setup.loss(logits, y).mean()
         _, _, rest = nnx.split(model, nnx.Param, ...)
         return loss, (jnp.mean(jnp.argmax(logits, -1) == y), nnx.to_pure_dict(rest))
 
-    def _gradient(self, state: TrainState, x, y, key):
-        """Return loss, (accuracy, new rest), watched values by probe name, gradients."""
+    def learnt(self, state: TrainState) -> dict[str, dict[str, jax.Array]]:
+        """Return the learnt parameters of every site's activation."""
+        if not self.setup.act.learn:
+            return {site: {} for site in self.sites}
+        model = nnx.merge(self.graphdef, state.params, state.rest)
+        return {name: site.learnt() for name, site in sites(model).items()}
 
-        def loss_fn(params):
-            if self.setup.stats.level == "none":
-                loss, aux = self._loss(params, state.rest, x, y, key)
-                return loss, (aux, {})
-            (loss, aux), seen = watch(self._loss)(params, state.rest, x, y, key)
-            return loss, (aux, seen)
+    def _gradient(self, state: TrainState, x, y, key, reading: Reading | None, of_gradient: Reading | None):
+        """Return loss, (accuracy, new rest), what was seen at the probes, gradients."""
+        loss = self._loss
+        if reading is None:
+            (value, aux), grads = jax.value_and_grad(loss, has_aux=True)(state.params, state.rest, x, y, key)
+            return value, aux, Seen({}, {}), grads
+        if of_gradient is not None:
+            (value, aux, seen), grads = value_and_grad(
+                loss, has_aux=True, reading=reading, of_gradient=of_gradient
+            )(state.params, state.rest, x, y, key)
+            return value, aux, seen, grads
 
-        (loss, (aux, seen)), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
-        return loss, aux, seen, grads
+        def watched(params):
+            (value, aux), seen = watch(loss, reading=reading)(params, state.rest, x, y, key)
+            return value, (aux, seen)
 
-    def _step(self, carry, inputs, *, x, y, key, every):
-        state, window = carry
-        i, index_B = inputs
-        key = jax.random.fold_in(key, state.step)
-        loss, (accuracy, rest), seen, grads = self._gradient(state, x[index_B], y[index_B], key)
+        (value, (aux, seen)), grads = jax.value_and_grad(watched, has_aux=True)(state.params)
+        return value, aux, Seen(seen, {}), grads
+
+    def _update(self, state: TrainState, loss, rest, grads) -> tuple[TrainState, Any]:
+        """Return the state after the step, or what policies make of a bad one, and whether the update was dropped."""
         with jax.numpy_dtype_promotion("standard"):  # optax counts steps in int32 and mixes them with floats
             updates, opt_state = self.tx.update(grads, state.opt_state, state.params)
-        where = self._active(state, seen)
-        ever = {name: window["ever"][name] | any_unit(a) for name, a in where.items()}
-        sums = {
-            "loss": window["sums"]["loss"] + loss,
-            "accuracy": window["sums"]["accuracy"] + accuracy,
-        }
-        record = jax.lax.cond(
-            i == every - 1,
-            lambda: self._record(state, seen, where, ever, sums, grads, updates, every),
-            lambda: window["record"],
-        )
-        new = TrainState(
-            optax.apply_updates(state.params, updates), rest, opt_state, state.step + 1, state.diverged
+        new = state._replace(
+            params=optax.apply_updates(state.params, updates),
+            rest=rest,
+            opt_state=opt_state,
+            step=state.step + 1,
         )
         # A gradient that is not finite leaves no finite parameters behind, so the two checks cover all.
-        finite = jnp.isfinite(loss) & (state.diverged < 0)
+        finite = jnp.isfinite(loss)
         for leaf in jax.tree.leaves((new.params, new.rest)):
             if jnp.issubdtype(leaf.dtype, jnp.inexact):
                 finite &= jnp.isfinite(leaf).all()
-        state = jax.tree.map(lambda n, o: jnp.where(finite, n, o), new, state)
-        state = state._replace(diverged=jnp.where(finite | (state.diverged >= 0), state.diverged, state.step))
-        return (state, {"ever": ever, "sums": sums, "record": record}), None
+        good, diverged, aside = self.setup.stability.judge(finite, loss, state.aside)
+        going = state.diverged < 0
+        take = good & going
+        kept = jax.tree.map(
+            lambda n, o: jnp.where(take, n, o),
+            (new.params, new.rest, new.opt_state),
+            (state.params, state.rest, state.opt_state),
+        )
+        on = going & ~diverged
+        return TrainState(
+            *kept,
+            step=jnp.where(on, new.step, state.step),
+            diverged=jnp.where(going & diverged, state.step, state.diverged),
+            aside=jax.tree.map(lambda n, o: jnp.where(on, n, o), aside, state.aside),
+        ), {"dropped": on & ~good} if self.setup.stability.drops else {}
 
-    def _record(self, state, seen, where, ever, sums, grads, updates, every) -> Scalars:
+    def step(self, state: TrainState, x, y, key) -> TrainState:
+        """Return the state after one step on these samples."""
+        loss, (_, rest), _, grads = self._gradient(state, x, y, key, None, None)
+        return self._update(state, loss, rest, grads)[0]
+
+    def _start(self) -> dict[str, Any]:
+        """Return what a window carries, at its start."""
+        sums = {"loss": jnp.float32(0), "accuracy": jnp.float32(0)}
+        return {"ever": self.observer.nobody(), "sums": sums, "most": jnp.float32(-jnp.inf)}
+
+    @staticmethod
+    def _tally(sums, most, loss, accuracy):
+        now = {"loss": loss, "accuracy": accuracy}
+        return {name: sums[name] + value for name, value in now.items()}, jnp.maximum(most, loss), now
+
+    def _plain(self, state, x, y, key, *, ever, sums, most):
+        """Do a step that is not recorded; return the state, what the window carries, and the step's own numbers."""
+        watching = self.setup.stats.level != "none" and self.observer.threshold is not None
+        learnt = self.learnt(state)
+        reading = self.observer.light_reading(state.step, learnt) if watching else None
+        loss, (accuracy, rest), seen, grads = self._gradient(state, x, y, key, reading, None)
+        if watching:
+            on = self.observer.active(seen.values, learnt)
+            ever = {name: ever[name] | on[name] for name in ever}
+        sums, most, now = self._tally(sums, most, loss, accuracy)
+        state, dropped = self._update(state, loss, rest, grads)
+        return state, {"ever": ever, "sums": sums, "most": most}, now | dropped
+
+    def _recorded(self, state, x, y, key, *, every, ever, sums, most, every_row: bool = False):
+        """Do the step at a window's end; return the state, the window's rows, and the step's own numbers."""
+        level = self.setup.stats.level
+        learnt = self.learnt(state)
+        reading = self.observer.reading(state.step, learnt, every_row=every_row) if level != "none" else None
+        back = self.observer.of_gradient(state.step, every_row=every_row) if level == "full" else None
+        loss, (accuracy, rest), seen, grads = self._gradient(state, x, y, key, reading, back)
+        sums, most, now = self._tally(sums, most, loss, accuracy)
+        new, dropped = self._update(state, loss, rest, grads)
+        now |= dropped
         with jax.numpy_dtype_promotion("standard"):
             rate = jnp.asarray(self.rate(state.step), jnp.float32)
-        row: Scalars = {("train", q): v / every for q, v in sums.items()} | {("train", "learning_rate"): rate}
-        if self.setup.stats.level == "none":
-            return row
-        row |= self._site_rows(state, seen, where, ever)
-        return row | layer_statistics(state.params, grads, updates)
+        rows = Rows()
+        rows.add_all({("train", q): v / every for q, v in sums.items()} | {("train", "learning_rate"): rate})
+        if self.setup.stability.drops:
+            rows.add_all({("train", "skipped"): new.aside["skipped"]})
+        if level == "full":
+            rows.add_all({("train", "loss_max"): most})
+        if level == "none":
+            return new, rows, now
+        sited, on = self.observer.record(seen.values, seen.gradients, learnt)
+        ever = {name: ever[name] | on[name] for name in ever}
+        parts = [sited, self.observer.dead(ever)]
+        if level == "full":
+            before = state.aside["dead_for"]
+            dead_for = {
+                name: jnp.where(ever[name], 0, before[name] + every).astype(jnp.int32) for name in ever
+            }
+            frozen = new.diverged >= 0
+            dead_for = jax.tree.map(lambda n, o: jnp.where(frozen, o, n), dead_for, before)
+            new = new._replace(aside=new.aside | {"dead_for": dead_for})
+            parts.append(self.observer.longest(dead_for))
+        for part in parts:
+            rows.extend(part)
+        rows.add_all(
+            {
+                (site, f"param.{name}.{q}"): getattr(value, q)()
+                for site in self.observer.sites
+                for name, value in learnt.get(site, {}).items()
+                for q in ("mean", "min", "max")
+            }
+        )
+        self._add_layers(rows, state, new, grads, every)
+        return new, rows, now
 
-    def _active(self, state, seen) -> dict[str, jax.Array]:
-        """Return where each site lets gradient through; empty if nothing is watched or f is not elementwise."""
-        if not seen or self.threshold is None:
-            return {}
-        model = nnx.merge(self.graphdef, state.params, state.rest)
-        return {n: active(site, seen[f"{n}.pre"], self.threshold) for n, site in sites(model).items()}
+    def _add_layers(self, rows: Rows, state, new, grads, every: int) -> None:
+        """Add the layers' norms, where they are due; what an update is, is what it changed."""
+        full = self.setup.stats.level == "full"
+        names: list[Key] = []
 
-    def _site_rows(self, state, seen, where, ever) -> Scalars:
-        model = nnx.merge(self.graphdef, state.params, state.rest)
-        rows: Scalars = {}
-        for name, site in sites(model).items():
-            pre, post = seen[f"{name}.pre"], seen[f"{name}.post"]
-            rows |= site_statistics(site, pre, post, where.get(name), ever.get(name))
-        return rows
+        def norms(old, new, grads):
+            moved = jax.tree.map(lambda n, o: n - o, new, old)
+            part = layer_statistics(old, grads, moved, full=full)
+            if full:
+                squares = [jnp.square(v) for (_, q), v in part.items() if q == "gradient_norm"]
+                part["train", "gradient_norm"] = jnp.sqrt(sum(squares))
+            names[:] = part
+            return jnp.stack(list(part.values()))
+
+        inputs = state.params, new.params, grads
+        if self.setup.stats.layers_every <= every:
+            values = norms(*inputs)
+        else:
+            shape = jax.eval_shape(norms, *inputs)
+            due = self.due(state.step + 1, every)
+            values = jax.lax.cond(due, norms, lambda *_: jnp.zeros(shape.shape, shape.dtype), *inputs)
+        self.layer_keys = frozenset(names)
+        rows.add(names, values)
+
+    def due(self, step, every: int):
+        """Return whether the layers' norms are in the record of the window that ends with ``step``."""
+        return self.setup.stats.layers_due(step, every) | (step == self.setup.steps)
 
     # -- many steps ----------------------------------------------------------------------------------------
 
-    def _chunk(self, state: TrainState, x, y, seed, *, length: int, every: int) -> tuple[TrainState, Scalars]:
-        """Train ``length`` steps; return the state and every quantity's values (length // every,)."""
+    def _chunk(self, state: TrainState, x, y, seed, *, length: int, every: int):
+        """Train ``length`` steps.
+
+        Returns the state, for each window a line of the ``Table``, and every step's own numbers (length,): loss,
+        accuracy, where policies drop updates whether one was.
+        """
         if length % every:
             raise ValueError(f"a chunk of {length} steps is not made of windows of {every}")
         data_key, dropout_key = self._keys(seed)
         indices_LxB = batch_indices(
             data_key,
-            state.step,
+            state.step + state.aside["shift"],
             length=length,
             size=len(x),
             batch=self.setup.batch_size,
             order=self.setup.order,
         )
-        step = partial(self._step, x=x, y=y, key=dropout_key, every=every)
 
+        def inputs(state, index_B):
+            return x[index_B], y[index_B], self._step_key(dropout_key, state)
+
+        def plain(carry, index_B):
+            state, window = carry
+            state, window, now = self._plain(state, *inputs(state, index_B), **window)
+            return (state, window), now
+
+        # The recorded step stands apart from the others rather than in a branch of each: under vmap a branch is
+        # computed by every lane at every step.
         def window(state, indices_ExB):
-            (state, window), _ = jax.lax.scan(
-                step, (state, self._empty_window(state, x, y)), (jnp.arange(every), indices_ExB)
-            )
-            return state, window["record"]
+            carry, trace = self._start(), None
+            if every > 1:
+                (state, carry), trace = jax.lax.scan(plain, (state, carry), indices_ExB[:-1])
+            state, rows, now = self._recorded(state, *inputs(state, indices_ExB[-1]), every=every, **carry)
+            now = jax.tree.map(lambda v: v[None], now)
+            trace = now if trace is None else jax.tree.map(lambda a, b: jnp.concatenate([a, b]), trace, now)
+            return state, (self._out(rows), trace)
 
-        return jax.lax.scan(window, state, indices_LxB.reshape(length // every, every, -1))
-
-    def _empty_window(self, state, x, y) -> dict[str, Any]:
-        """Return the carry at a window's start; its structure is found by tracing one step abstractly."""
-        key, batch = jax.random.key(0), self.setup.batch_size
-        loss, (accuracy, _), seen, grads = jax.eval_shape(self._gradient, state, x[:batch], y[:batch], key)
-        sums = {"loss": loss, "accuracy": accuracy}
-        where = jax.eval_shape(self._active, state, seen)
-        ever = {name: jax.ShapeDtypeStruct(a.shape[-1:], a.dtype) for name, a in where.items()}
-        record = jax.eval_shape(partial(self._record, every=1), state, seen, where, ever, sums, grads, grads)
-        empty = {"ever": ever, "sums": sums, "record": record}
-        return jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), empty)
+        state, (table, trace) = jax.lax.scan(window, state, indices_LxB.reshape(length // every, every, -1))
+        trace = jax.tree.map(lambda v: v.reshape(length), trace)
+        state = state._replace(aside=self.setup.stability.after(state.aside, trace["loss"]))
+        return state, table, trace
 
     def _keys(self, seed: jax.Array) -> tuple[jax.Array, jax.Array]:
         root = jax.random.key(seed)
         return jax.random.fold_in(root, 1), jax.random.fold_in(root, 2)
 
-    # -- looking -------------------------------------------------------------------------------------------
+    def _step_key(self, dropout_key: jax.Array, state: TrainState) -> jax.Array:
+        return jax.random.fold_in(dropout_key, state.step + state.aside["shift"])
 
-    def _scores(self, state: TrainState, x, y, mask) -> tuple[jax.Array, jax.Array]:
-        """Return the summed loss and the number of hits over the samples in ``mask``."""
-        model = nnx.merge(self.graphdef, state.params, state.rest)
-        logits = model(x, train=False).astype(jnp.float32)
-        losses = optax.softmax_cross_entropy_with_integer_labels(logits, y)
-        return jnp.sum(losses, where=mask), jnp.sum(jnp.argmax(logits, -1) == y, where=mask)
+    def figures(self, table: Table) -> tuple[list[Key], np.ndarray]:
+        """Return names and values (N, K) of N fetched records, quantiles included, in float64."""
+        values = np.asarray(table.values, np.float64)
+        told = quantile_rows(self.tensors, np.asarray(table.bins, np.float64), self.setup.stats.keeps)
+        if not told:
+            return self.keys, values
+        return [*self.keys, *told], np.concatenate([values, np.stack(list(told.values()), 1)], 1)
 
-    def _evaluate(self, state: TrainState, x, y) -> tuple[dict[str, jax.Array], dict[tuple[str, str], Any]]:
-        """Return test loss and accuracy over all of ``x``, and histograms by (site, ``pre`` or ``post``).
+    def rows(self, table: Table, start: int, every: int, stop: int) -> list[tuple[int, str, str, float]]:
+        """Return rows in order of step: the k-th record belongs to step start + (k+1) every, up to stop."""
+        keys, values = self.figures(table)
+        return [
+            (end, site, quantity, value)
+            for k, line in enumerate(values.tolist())
+            if (end := start + (k + 1) * every) <= stop
+            for due in [self.due(end, every)]
+            for (site, quantity), value in zip(keys, line, strict=True)
+            if due or (site, quantity) not in self.layer_keys
+        ]
 
-        Histograms are of the first ``EVAL_BATCH`` samples.
-        """
-        batch = min(EVAL_BATCH, len(x))
-        count = -(-len(x) // batch)
-        pad = count * batch - len(x)
-        xs = jnp.pad(x, [(0, pad)] + [(0, 0)] * (x.ndim - 1)).reshape(count, batch, *x.shape[1:])
-        ys = jnp.pad(y, (0, pad)).reshape(count, batch)
-        mask = (jnp.arange(count * batch) < len(x)).reshape(count, batch)
-        (loss, hits), seen = watch(self._scores)(state, xs[0], ys[0], mask[0])
-        if count > 1:
-            rest = (xs[1:], ys[1:], mask[1:])
-            losses, more = jax.lax.map(lambda batch: self._scores(state, *batch), rest)
-            loss, hits = loss + losses.sum(), hits + more.sum()
-        scores = {"loss": loss / len(x), "accuracy": hits / len(x)}
-        if self.setup.stats.level == "none":
-            return scores, {}
-        return scores, {tuple(name.rsplit(".", 1)): histogram(value) for name, value in seen.items()}
-
-    def _locate(self, state: TrainState, x, y, seed) -> dict[str, Any]:
-        """Run the step a diverged state stopped before; tell what is finite, in the order it is computed."""
+    def batch(self, state: TrainState, x, y, seed) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Return the samples, labels and key of the step that comes next."""
         data_key, dropout_key = self._keys(seed)
         index_B = batch_indices(
             data_key,
-            state.step,
+            state.step + state.aside["shift"],
             length=1,
             size=len(x),
             batch=self.setup.batch_size,
             order=self.setup.order,
         )[0]
-        key = jax.random.fold_in(dropout_key, state.step)
-        run = watch(self._loss)
-        (loss, _), seen = run(state.params, state.rest, x[index_B], y[index_B], key)
-        grads = jax.grad(lambda p: run(p, state.rest, x[index_B], y[index_B], key)[0][0])(state.params)
-        return {
-            "loss": loss,
-            "values": [jnp.isfinite(v).all() for v in seen.values()],
-            "gradients": [jnp.isfinite(g).all() for _, g in layer_leaves(grads)],
-            "rows": self._site_rows(state, seen, self._active(state, seen), {}),
-        }
+        return x[index_B], y[index_B], self._step_key(dropout_key, state)
+
+    def _out(self, rows: Rows) -> Table:
+        return Table(rows.vector(self.keys), rows.bins(self.tensors))
+
+    def _first(self, state: TrainState, x, y, seed) -> Table:
+        """Return the record of the step that comes next, over its whole batch."""
+        inputs = self.batch(state, x, y, seed)
+        _, rows, _ = self._recorded(state, *inputs, every=1, every_row=True, **self._start())
+        return self._out(rows)
 
 
 def _forward_order(fn: Callable[..., Any], params: dict[str, Any], *inputs: Any) -> list[str]:

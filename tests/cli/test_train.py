@@ -183,7 +183,11 @@ def test_list(actlab):
 
 @pytest.mark.parametrize(
     "argv",
-    [["--help"], *([c, "--help"] for c in ("train", "report", "show", "gallery", "list")), ["--version"]],
+    [
+        ["--help"],
+        *([c, "--help"] for c in ("train", "report", "query", "show", "gallery", "list")),
+        ["--version"],
+    ],
 )
 def test_help_never_imports_jax(argv):
     program = (
@@ -210,9 +214,17 @@ try() {{ COMP_LINE="$1"; COMP_POINT=${{#1}}; COMP_WORDS=($1); COMP_CWORD=$((${{#
 try "actlab tr"
 try "actlab train activation=leaky"
 try "actlab train model.wid"
+try "actlab diag"
+try "actlab diagnose --at-init model.wid"
 """
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=100)
-    assert done.stdout.splitlines() == ["train", "activation=leaky_relu", "model.width="], done
+    assert done.stdout.splitlines() == [
+        "train",
+        "activation=leaky_relu",
+        "model.width=",
+        "diagnose",
+        "model.width=",
+    ], done
 
 
 def test_configs_lie_where_they_are_looked_for():

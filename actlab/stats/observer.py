@@ -1,0 +1,354 @@
+"""The statistics of a model's sites, as a training step takes them: some rows of the batch, all sites at once.
+
+Probes are named ``<site>.<tensor>``; ``pre`` and ``post`` of an activation, ``scores`` of an attention, anything else
+is summarised as it is. On a CPU, reading every tensor and launching hundreds of small operations is what costs, so
+the rows of all sites of equal shape are stacked and reduced together. On an accelerator a stack would keep whole
+tensors alive: there every site is reduced where it is.
+Shapes: T tensors of a group, B rows read, ... positions, C units.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from actlab.activations import Act
+from actlab.stats.attention import attention
+from actlab.stats.config import StatsConfig
+from actlab.stats.sites import SATURATION, Learnt, active_units, regime, sparsity, steepest
+from actlab.stats.summary import BINS, QUANTILES, Summary, basics, quantiles, summarize
+from actlab.stats.watch import Reading
+
+Key = tuple[str, str]  # (site, quantity)
+
+
+class Rows:
+    """Figures under their names, gathered in vectors: hundreds of scalars would cost more than what they say."""
+
+    def __init__(self):
+        self.keys: list[Key] = []
+        self.parts: list[jax.Array] = []
+        self.tensors: list[Key] = []
+        self.counts: list[jax.Array] = []
+
+    def add(self, keys: Sequence[Key], values: jax.Array) -> None:
+        """Add values (n,) under n keys."""
+        self.keys += keys
+        self.parts.append(values.astype(jnp.float32))
+
+    def add_all(self, row: Mapping[Key, jax.Array]) -> None:
+        """Add scalars by key."""
+        if row:
+            self.add(list(row), jnp.stack([jnp.asarray(v, jnp.float32) for v in row.values()]))
+
+    def add_bins(self, tensors: Sequence[Key], summary: Summary) -> None:
+        """Add the histograms (n, ...) of n tensors (site, tensor), from which quantiles are told outside the step."""
+        rest = jnp.stack([summary.zeros, summary.low, summary.high], -1)
+        self.tensors += tensors
+        self.counts.append(jnp.concatenate([summary.bins, rest], -1))
+
+    def extend(self, other: Rows) -> None:
+        """Add all of ``other``."""
+        self.keys += other.keys
+        self.parts += other.parts
+        self.tensors += other.tensors
+        self.counts += other.counts
+
+    def bins(self, chosen: Sequence[Key]) -> jax.Array:
+        """Return the histograms (n, BINS + 3) of the chosen tensors, if any are: all there are, in their order."""
+        return jnp.concatenate(self.counts) if chosen else jnp.zeros((0, BINS + 3), jnp.float32)
+
+    def vector(self, chosen: Sequence[Key] | None = None) -> jax.Array:
+        """Return all values, or those of the chosen keys in their order."""
+        whole = jnp.concatenate(self.parts) if self.parts else jnp.zeros(0, jnp.float32)
+        if chosen is None or list(chosen) == self.keys:
+            return whole
+        place = {key: i for i, key in enumerate(self.keys)}
+        return whole[jnp.asarray([place[key] for key in chosen], jnp.int32)]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Probes whose rows have one shape, and those of their sites that are activations."""
+
+    names: tuple[str, ...]
+    sites: tuple[str, ...]
+
+
+class Observer:
+    """Reads a model's probes.
+
+    Args:
+        config: what is asked for.
+        act: the activation at every site ``<site>.pre`` -> ``<site>.post``.
+        probes: shape and dtype of every probe, by name, batch first.
+        batch: samples in a batch.
+        stacked: reduce all sites together; by default where the backend is a CPU.
+
+    Raises:
+        InputError: a site asked for that does not exist.
+
+    """
+
+    def __init__(
+        self,
+        config: StatsConfig,
+        act: Act,
+        probes: Mapping[str, jax.ShapeDtypeStruct],
+        batch: int,
+        stacked: bool | None = None,
+    ):
+        self.config, self.act = config, act
+        self.full = config.level == "full"
+        self.stacked = jax.default_backend() == "cpu" if stacked is None else stacked
+        self.batch = batch
+        self.rows = -(-batch // config.rows)
+        self.threshold = SATURATION * steepest(act) if act.elementwise else None
+        known = list(dict.fromkeys(_split(name)[0] for name in probes))
+        self.sites = config.chosen_sites(known) if config.level != "none" else []
+        probes = {name: probes[name] for name in probes if _split(name)[0] in self.sites}
+        self.attention = tuple(name for name in probes if _split(name)[1] == "scores")
+        plain = [name for name in probes if name not in self.attention]
+        self.groups = self._grouped({name: probes[name] for name in plain})
+        self.units = {
+            site: (math.prod(probes[f"{site}.pre"].shape[1:]), probes[f"{site}.pre"].shape[-1])
+            for site in self.sites
+            if f"{site}.pre" in probes and f"{site}.post" in probes
+        }
+
+    def _grouped(self, probes: Mapping[str, jax.ShapeDtypeStruct]) -> list[_Group]:
+        groups: dict[Any, list[str]] = {}
+        for name, shape in probes.items():
+            # Without stacking, a site's pre and post still go together: what joins them is asked of a group.
+            key = shape.shape if self.stacked else _split(name)[0]
+            groups.setdefault(key, []).append(name)
+        return [
+            _Group(
+                tuple(names),
+                tuple(
+                    site
+                    for site in dict.fromkeys(_split(n)[0] for n in names)
+                    if {f"{site}.pre", f"{site}.post"} <= set(names)
+                ),
+            )
+            for names in groups.values()
+        ]
+
+    # -- what is taken where the value is --------------------------------------------------------------------
+
+    def reading(self, step: jax.Array, learnt: Mapping[str, Learnt], *, every_row: bool = False) -> Reading:
+        """Return what a recorded step takes of the values at the probes."""
+
+        def of(name: str, value: jax.Array) -> Any:
+            site, tensor = _split(name)
+            if site not in self.sites:
+                return ()
+            rows = value if every_row else self._part(value, step)
+            if tensor == "scores":
+                return attention(rows, by_head=self.full)
+            rows = rows.astype(jnp.float32)
+            if self.stacked:
+                return rows
+            return self._figures(rows), self._of_site(site, tensor, rows, learnt.get(site, {}))
+
+        return Reading(of)
+
+    def light_reading(self, step: jax.Array, learnt: Mapping[str, Learnt]) -> Reading:
+        """Return what every other step takes: which units were active."""
+
+        def of(name: str, value: jax.Array) -> Any:
+            site, tensor = _split(name)
+            if tensor != "pre" or site not in self.units or self.threshold is None:
+                return ()
+            rows = self._part(value, step).astype(jnp.float32)
+            return rows if self.stacked else active_units(self.act, learnt[site], rows, self.threshold)
+
+        return Reading(of)
+
+    def of_gradient(self, step: jax.Array, *, every_row: bool = False) -> Reading:
+        """Return what a recorded step takes of the gradients at the probes."""
+
+        def of(name: str, value: jax.Array) -> Any:
+            if _split(name)[0] not in self.sites or name in self.attention:
+                return ()
+            rows = (value if every_row else self._part(value, step)).astype(jnp.float32)
+            return rows if self.stacked else self._figures(rows)
+
+        return Reading(of)
+
+    def _part(self, value: jax.Array, step: jax.Array) -> jax.Array:
+        """Return the rows read at ``step``: each batch's next part, so that in ``config.rows`` steps all are seen."""
+        if value.ndim == 0 or value.shape[0] != self.batch or self.rows == self.batch:
+            return value
+        return jax.lax.dynamic_slice_in_dim(value, (step * self.rows) % self.batch, self.rows)
+
+    def _figures(self, rows: jax.Array, kept: int = 0) -> tuple[dict[str, jax.Array], Summary | None]:
+        if not self.full:
+            return basics(rows, kept=kept), None
+        summary = summarize(rows, kept=kept)
+        return summary.moments(), summary
+
+    def _of_site(self, site: str, tensor: str, rows: jax.Array, learnt: Learnt) -> dict[str, Any]:
+        if site not in self.units:
+            return {}
+        if tensor == "post" and self.full:
+            return {"own": sparsity(rows)}
+        if tensor == "pre" and self.threshold is not None:
+            row, on = regime(self.act, learnt, rows, self.threshold, full=self.full)
+            return {"own": row, "on": on}
+        return {}
+
+    # -- what is made of it ----------------------------------------------------------------------------------
+
+    def nobody(self) -> dict[str, jax.Array]:
+        """Return no unit as active: a window's start."""
+        if self.threshold is None:
+            return {}
+        return {
+            _id(g): jnp.zeros((len(g.sites), self.units[g.sites[0]][1]), bool) for g in self.groups if g.sites
+        }
+
+    def active(self, seen: Mapping[str, Any], learnt: Mapping[str, Learnt]) -> dict[str, jax.Array]:
+        """Return by group which units (T, C) were active, from a light reading."""
+        found = {}
+        for group in self.groups:
+            if not group.sites or self.threshold is None:
+                continue
+            parts = [seen[f"{site}.pre"] for site in group.sites]
+            if self.stacked:
+                test = partial(active_units, self.act, threshold=self.threshold)
+                found[_id(group)] = jax.vmap(lambda k, v, test=test: test(k, v))(
+                    _stack(learnt, group), jnp.stack(parts)
+                )
+            else:
+                found[_id(group)] = jnp.stack(parts)
+        return found
+
+    def record(
+        self, seen: Mapping[str, Any], gradients: Mapping[str, Any], learnt: Mapping[str, Learnt]
+    ) -> tuple[Rows, dict[str, jax.Array]]:
+        """Return the sites' figures of a recorded step, and by group which units were active."""
+        rows, on = Rows(), {}
+        for group in self.groups:
+            if self.stacked:
+                active = self._record_stacked(rows, group, seen, gradients, learnt)
+            else:
+                active = self._record_single(rows, group, seen, gradients)
+            if active is not None:
+                on[_id(group)] = active
+        for name in self.attention:
+            rows.add_all({(_split(name)[0], q): v for q, v in seen[name].items()})
+        return rows, on
+
+    def _record_stacked(self, rows, group, seen, gradients, learnt) -> jax.Array | None:
+        keys = [_split(name) for name in group.names]
+        values = [seen[name] for name in group.names]
+        if gradients:
+            keys += [(site, f"{tensor}_gradient") for site, tensor in keys]
+            values += [gradients[name] for name in group.names]
+        figures, summary = self._figures(jnp.stack(values), kept=1)
+        for quantity, figure in figures.items():
+            rows.add([(site, f"{tensor}.{quantity}") for site, tensor in keys], figure)
+        if summary is not None:
+            rows.add_bins(keys, summary)
+        if not group.sites:
+            return None
+        active = None
+        if self.threshold is not None:
+            test = partial(regime, self.act, threshold=self.threshold, full=self.full)
+            pre = jnp.stack([seen[f"{site}.pre"] for site in group.sites])
+            row, active = jax.vmap(lambda k, v: test(k, v))(_stack(learnt, group), pre)
+            self._add_own(rows, group, row)
+        if self.full:
+            post = jnp.stack([seen[f"{site}.post"] for site in group.sites])
+            self._add_own(rows, group, jax.vmap(sparsity)(post))
+        return active
+
+    def _record_single(self, rows, group, seen, gradients) -> jax.Array | None:
+        active = None
+        for name in group.names:
+            site, tensor = _split(name)
+            figures, own = seen[name]
+            active = own["on"][None] if "on" in own else active
+            self._add_one(rows, site, tensor, *figures)
+            rows.add_all({(site, q): v for q, v in own.get("own", {}).items()})
+            if gradients:
+                self._add_one(rows, site, f"{tensor}_gradient", *gradients[name])
+        return active
+
+    @staticmethod
+    def _add_one(rows: Rows, site: str, tensor: str, figures: dict[str, jax.Array], summary: Any) -> None:
+        rows.add_all({(site, f"{tensor}.{q}"): v for q, v in figures.items()})
+        if summary is not None:
+            rows.add_bins([(site, tensor)], jax.tree.map(lambda leaf: leaf[None], summary))
+
+    @staticmethod
+    def _add_own(rows: Rows, group: _Group, row: Mapping[str, jax.Array]) -> None:
+        for quantity, values in row.items():
+            rows.add([(site, quantity) for site in group.sites], values)
+
+    def dead(self, ever: Mapping[str, jax.Array]) -> Rows:
+        """Return every site's share of units that were never active."""
+        rows = Rows()
+        for group in self.groups:
+            if (on := ever.get(_id(group))) is not None:
+                share = (~on).astype(jnp.float32).mean(-1)
+                rows.add([(site, "dead_share") for site in group.sites], share)
+        return rows
+
+    def longest(self, dead_for: Mapping[str, jax.Array]) -> Rows:
+        """Return for how many steps the longest dead unit of each site has been dead."""
+        rows = Rows()
+        for group in self.groups:
+            if (steps := dead_for.get(_id(group))) is not None:
+                rows.add([(site, "dead_longest") for site in group.sites], steps.max(-1))
+        return rows
+
+    def by_site(self, grouped: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is held by group (T, C) by site (C,)."""
+        return {
+            site: grouped[_id(group)][i]
+            for group in self.groups
+            if _id(group) in grouped
+            for i, site in enumerate(group.sites)
+        }
+
+
+def quantile_rows(
+    tensors: Sequence[Key], bins: np.ndarray, kept: Callable[[str], bool]
+) -> dict[Key, np.ndarray]:
+    """Return by (site, quantity) the quantiles (N,) of N records' histograms (N, n, BINS + 3)."""
+    wanted = {name: q for name, q in QUANTILES.items() if any(kept(f"{t}.{name}") for _, t in tensors)}
+    if not wanted:
+        return {}
+    zeros, low, high = (bins[..., BINS + i] for i in range(3))
+    found = quantiles(np, bins[..., :BINS], zeros, low, high, list(wanted.values()))
+    return {
+        (site, f"{tensor}.{name}"): values[:, i]
+        for name, values in zip(wanted, found, strict=True)
+        for i, (site, tensor) in enumerate(tensors)
+        if kept(f"{tensor}.{name}")
+    }
+
+
+def _id(group: _Group) -> str:
+    return group.sites[0] if group.sites else group.names[0]
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Return (site, tensor) of a probe's name."""
+    site, dot, tensor = name.rpartition(".")
+    return (site, tensor) if dot else (name, "value")
+
+
+def _stack(learnt: Mapping[str, Learnt], group: _Group) -> Learnt:
+    """Return the learnt parameters of a group's sites, stacked."""
+    first: Callable[..., jax.Array] = lambda *leaves: jnp.stack(leaves)  # noqa: E731
+    return jax.tree.map(first, *[learnt.get(site, {}) for site in group.sites])

@@ -1,0 +1,323 @@
+"""A tensor in a few dozen numbers that merge: moments, extremes, shares, and a histogram over powers of two.
+
+Only finite values enter the moments; the others are counted. Sums are of deviations from a value near the mean,
+first over rows, then over units: power sums about zero would lose the variance of whatever has a large mean.
+Shapes: R rows (samples and positions), C units (the last axis).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+BINS = 512
+LOWEST = -32  # the exponent of the first bin; anything smaller counts with it
+PARTS = 4  # bins to a power of two
+QUANTILES = {"q01": 0.01, "q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95, "q99": 0.99}
+
+
+def _edges() -> np.ndarray:
+    """Return the BINS + 1 borders of the histogram, in order."""
+    k = np.arange(BINS // 2 + 1, dtype=np.float32)
+    positive = np.exp2(k // PARTS + LOWEST) * (1 + k % PARTS / PARTS)
+    positive[0] = 0
+    return np.concatenate([-positive[:0:-1], positive]).astype(np.float32)
+
+
+EDGES = _edges()
+
+
+class Summary(NamedTuple):
+    """What is known of a tensor's values; every leaf is float32 of the same shape, ``bins`` with one axis more.
+
+    Where nothing finite was seen the figures are NaN and ``count`` is 0. Under ``scan``, leading axes run over
+    its steps.
+
+    ``sd`` is the standard deviation (divided by n), ``third`` and ``fourth`` the standardised central moments, 0
+    where ``sd`` is; ``zeros``, ``negatives`` and ``nonfinite`` are counts; ``bins`` counts finite values by sign and
+    exponent, quarter powers of two. Not variances: those of a vanishing gradient leave float32's range.
+    """
+
+    count: jax.Array
+    mean: jax.Array
+    sd: jax.Array
+    third: jax.Array
+    fourth: jax.Array
+    low: jax.Array
+    high: jax.Array
+    zeros: jax.Array
+    negatives: jax.Array
+    nonfinite: jax.Array
+    bins: jax.Array
+
+    @property
+    def variance(self) -> jax.Array:
+        """Mean squared deviation from the mean."""
+        return jnp.square(self.sd)
+
+    @property
+    def rms(self) -> jax.Array:
+        """Root mean square."""
+        return jnp.hypot(self.sd, self.mean)
+
+    @property
+    def skew(self) -> jax.Array:
+        """Third standardised moment; NaN where all values are equal."""
+        return jnp.where(self.sd > 0, self.third, jnp.nan)
+
+    @property
+    def kurtosis(self) -> jax.Array:
+        """Fourth standardised moment minus 3, 0 for a Gaussian; NaN where all values are equal."""
+        return jnp.where(self.sd > 0, self.fourth - 3.0, jnp.nan)
+
+    @property
+    def zero_share(self) -> jax.Array:
+        """Share of finite values that are exactly 0."""
+        return self.zeros / self.count
+
+    @property
+    def negative_share(self) -> jax.Array:
+        """Share of finite values below 0."""
+        return self.negatives / self.count
+
+    @property
+    def nonfinite_share(self) -> jax.Array:
+        """Share of all values that are NaN or infinite."""
+        return self.nonfinite / (self.count + self.nonfinite)
+
+    def quantile(self, q: float) -> jax.Array:
+        """Return the q-quantile, to within a bin: 19 to 25 % of its size, exact at 0 and at the ends.
+
+        >>> float(summarize(jnp.linspace(-1.0, 1.0, 1001)).quantile(0.75).round(2))
+        0.5
+        """
+        return quantiles(jnp, self.bins, self.zeros, self.low, self.high, [q])[0]
+
+    def moments(self) -> dict[str, jax.Array]:
+        """Return every figure but the quantiles by its name in a run's records."""
+        names = ("mean", "variance", "skew", "kurtosis", "rms")
+        shares = ("zero_share", "negative_share", "nonfinite_share")
+        row = {name: getattr(self, name) for name in names} | {"min": self.low, "max": self.high}
+        return row | {name: getattr(self, name) for name in shares}
+
+    def figures(self) -> dict[str, jax.Array]:
+        """Return every figure by its name in a run's records."""
+        found = quantiles(jnp, self.bins, self.zeros, self.low, self.high, list(QUANTILES.values()))
+        return self.moments() | dict(zip(QUANTILES, found, strict=True))
+
+
+def summarize(x: jax.Array, *, kept: int = 0) -> Summary:
+    """Return the summary of ``x`` over all axes but the first ``kept``.
+
+    Args:
+        x: real array of any dtype and shape (..., R..., C).
+        kept: leading axes that are summarised one by one.
+
+    >>> s = summarize(jnp.array([[1.0, 2.0], [3.0, jnp.nan]]))
+    >>> float(s.mean), float(s.variance.round(4)), float(s.nonfinite)
+    (2.0, 0.6667, 1.0)
+    """
+    v = _rows(x, kept)
+    finite = jnp.isfinite(v)
+    count, low, high, zeros, negatives = _columns(v, finite)
+    n, low, high = count.sum(-1), low.min(-1), high.max(-1)
+    d, shift, scale = _deviations(v, finite, low, high)
+    square = jnp.square(d)
+    sums = [jnp.sum(jnp.sum(p, axis=-2), axis=-1) for p in (d, square, square * d, jnp.square(square))]
+    m1, m2, m3, m4 = (s / n for s in sums)
+    m1sq = jnp.square(m1)
+    variance = jnp.maximum(m2 - m1sq, 0.0)
+    third = m3 - 3.0 * m1 * m2 + 2.0 * m1 * m1sq
+    fourth = m4 - 4.0 * m1 * m3 + 6.0 * m1sq * m2 - 3.0 * jnp.square(m1sq)
+    sd = jnp.sqrt(variance)
+    some = variance > 0
+    one = jnp.where(some, sd, 1.0)
+    nothing = jnp.where(n > 0, 0.0, jnp.nan)
+    return Summary(
+        count=n,
+        mean=shift + m1 / scale,
+        sd=sd / scale,
+        third=jnp.where(some, third / one**3, 0.0) + nothing,
+        fourth=jnp.where(some, fourth / one**4, 0.0) + nothing,
+        low=low + nothing,
+        high=high + nothing,
+        zeros=zeros.sum(-1),
+        negatives=negatives.sum(-1),
+        nonfinite=v.shape[-1] * v.shape[-2] - n,
+        bins=histogram(v, finite),
+    )
+
+
+def basics(x: jax.Array, *, kept: int = 0) -> dict[str, jax.Array]:
+    """Return mean, variance, min, max and zero share over all axes but the first ``kept``, finite values alone."""
+    v = _rows(x, kept)
+    finite = jnp.isfinite(v)
+    count, low, high, zeros, _ = _columns(v, finite)
+    n, low, high = count.sum(-1), low.min(-1), high.max(-1)
+    d, shift, scale = _deviations(v, finite, low, high)
+    m1, m2 = (jnp.sum(jnp.sum(p, axis=-2), axis=-1) / n for p in (d, jnp.square(d)))
+    nothing = jnp.where(n > 0, 0.0, jnp.nan)
+    return {
+        "mean": shift + m1 / scale,
+        "variance": jnp.square(jnp.sqrt(jnp.maximum(m2 - jnp.square(m1), 0.0)) / scale),
+        "min": low + nothing,
+        "max": high + nothing,
+        "zero_share": zeros.sum(-1) / n,
+    }
+
+
+def merge(a: Summary, b: Summary) -> Summary:
+    """Return the summary of the values of both, as if they had been seen together.
+
+    Chan, Golub, LeVeque 1979 for two moments; Pébay 2008, SAND2008-6212, for four.
+
+    >>> halves = summarize(jnp.arange(6.0).reshape(2, 3), kept=1)
+    >>> float(merge(*(jax.tree.map(lambda leaf: leaf[i], halves) for i in (0, 1))).variance.round(4))
+    2.9167
+    """
+    n = a.count + b.count
+    one = jnp.where(n > 0, n, 1.0)
+    # A summary of nothing holds NaN, or the zeros of a branch not taken: neither may enter.
+    has_a, has_b = a.count > 0, b.count > 0
+    share = b.count / one
+    rest = 1.0 - share
+
+    def of(x, has):
+        return jnp.where(has, x, 0.0)
+
+    delta = jnp.where(has_a & has_b, of(b.mean, has_b) - of(a.mean, has_a), 0.0)
+    sa, sb = of(a.sd, has_a), of(b.sd, has_b)
+    unit = jnp.maximum(jnp.maximum(sa, sb), jnp.abs(delta))
+    unit = jnp.where(unit > 0, unit, 1.0)
+    sa, sb, step = sa / unit, sb / unit, delta / unit  # none above 1, the largest 1
+    va, vb, second = jnp.square(sa), jnp.square(sb), jnp.square(step)
+    ta, tb = of(a.third, has_a) * sa * va, of(b.third, has_b) * sb * vb
+    fa, fb = of(a.fourth, has_a) * va * va, of(b.fourth, has_b) * vb * vb
+    both = share * rest
+    mean = jnp.where(has_a, of(a.mean, has_a) + share * delta, of(b.mean, has_b))
+    variance = rest * va + share * vb + both * second
+    third = rest * ta + share * tb + both * (rest - share) * second * step
+    third += 3.0 * both * step * (vb - va)
+    fourth = rest * fa + share * fb + both * (1.0 - 3.0 * both) * jnp.square(second)
+    fourth += 6.0 * both * second * (share * va + rest * vb) + 4.0 * both * step * (tb - ta)
+    sd = jnp.sqrt(variance)
+    some = variance > 0
+    one = jnp.where(some, sd, 1.0)
+    nothing = jnp.where(n > 0, 0.0, jnp.nan)
+    return Summary(
+        count=n,
+        mean=mean + nothing,
+        sd=sd * unit + nothing,
+        third=jnp.where(some, third / one**3, 0.0) + nothing,
+        fourth=jnp.where(some, fourth / one**4, 0.0) + nothing,
+        low=jnp.minimum(jnp.where(has_a, a.low, jnp.inf), jnp.where(has_b, b.low, jnp.inf)) + nothing,
+        high=jnp.maximum(jnp.where(has_a, a.high, -jnp.inf), jnp.where(has_b, b.high, -jnp.inf)) + nothing,
+        zeros=a.zeros + b.zeros,
+        negatives=a.negatives + b.negatives,
+        nonfinite=a.nonfinite + b.nonfinite,
+        bins=a.bins + b.bins,
+    )
+
+
+def merge_all(stacked: Summary) -> Summary:
+    """Return the merger of the summaries along the leading axis, pairwise: rounding grows with its logarithm."""
+    while (n := stacked.count.shape[0]) > 1:
+        half = n // 2
+        first = jax.tree.map(lambda leaf: leaf[:half], stacked)  # noqa: B023
+        second = jax.tree.map(lambda leaf: leaf[half : 2 * half], stacked)  # noqa: B023
+        rest = jax.tree.map(lambda leaf: leaf[2 * half :], stacked)  # noqa: B023
+        stacked = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), merge(first, second), rest)
+    return jax.tree.map(lambda leaf: leaf[0], stacked)
+
+
+def histogram(v: jax.Array, finite: jax.Array) -> jax.Array:
+    """Return counts (..., BINS) of the finite values of ``v`` (..., R, C), between the borders ``EDGES``.
+
+    The bin is read off a float32's own bits: sign, exponent, and the first two bits of the mantissa.
+    """
+    bits = jax.lax.bitcast_convert_type(v, jnp.uint32)
+    half = BINS // 2
+    size = (bits & jnp.uint32(0x7FFFFFFF)) >> jnp.uint32(21)
+    size = jnp.clip(size.astype(jnp.int32) - (127 + LOWEST) * PARTS, 0, half - 1)
+    index = jnp.where(v < 0, half - 1 - size, half + size)
+    lead = v.shape[:-2]
+    tensors = 1
+    for n in lead:
+        tensors *= n
+    index = index.reshape(tensors, -1) + BINS * jnp.arange(tensors, dtype=jnp.int32)[:, None]
+    index = jnp.where(finite.reshape(tensors, -1), index, tensors * BINS)  # past the end: dropped
+    counts = jnp.zeros(tensors * BINS, jnp.float32).at[index.ravel()].add(1.0, mode="drop")
+    return counts.reshape(*lead, BINS)
+
+
+def quantiles(xp: ModuleType, bins: Any, zeros: Any, low: Any, high: Any, qs: Sequence[float]) -> list[Any]:
+    """Return for every q the value of rank q (n - 1), interpolated within its bin; ``xp``: numpy or jax.numpy.
+
+    Exact zeros are a bin of their own.
+
+    Args:
+        xp: whose arrays these are.
+        bins: counts (..., BINS).
+        zeros, low, high: (...): count of exact zeros, smallest and largest finite value.
+        qs: in [0, 1].
+
+    """
+    half = BINS // 2
+    middle = xp.stack([zeros, bins[..., half] - zeros], -1)
+    counts = xp.concatenate([bins[..., :half], middle, bins[..., half + 1 :]], -1)
+    border = xp.asarray(EDGES)
+    left = xp.concatenate([border[: half + 1], border[half:-1]])
+    right = xp.concatenate([border[1 : half + 1], border[half : half + 1], border[half + 1 :]])
+    upto = xp.cumsum(counts, -1)
+    found = []
+    for q in qs:
+        rank = q * (upto[..., -1] - 1.0)
+        k = xp.clip(xp.sum(upto <= rank[..., None], -1), 0, BINS)
+        inside = xp.take_along_axis(counts, k[..., None], -1)[..., 0]
+        before = xp.take_along_axis(upto, k[..., None], -1)[..., 0] - inside
+        share = (rank - before + 0.5) / xp.maximum(inside, 1.0)
+        value = left[k] + (right[k] - left[k]) * share
+        found.append(xp.clip(value, low, high))
+    return found
+
+
+def _rows(x: jax.Array, kept: int) -> jax.Array:
+    """Return float32 (kept..., R, C)."""
+    lead, rest = x.shape[:kept], x.shape[kept:]
+    units = rest[-1] if rest else 1
+    return x.astype(jnp.float32).reshape(*lead, -1, units)
+
+
+def _deviations(
+    v: jax.Array, finite: jax.Array, low: jax.Array, high: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Return deviations times scale (..., R, C), none above 2; what they are from (...), and the scale (...).
+
+    They are from the mean over the first rows' finite values; the scale is a power of two.
+    """
+    first, good = v[..., 0, :], finite[..., 0, :]
+    n = jnp.maximum(good.astype(jnp.float32).sum(-1, keepdims=True), 1.0)
+    shift = jnp.sum(jnp.where(good, first / n, 0.0), -1)
+    shift = jnp.clip(shift, low, high)  # rounding may carry it past them
+    reach = jnp.maximum(high - shift, shift - low)
+    ok = (reach > 0) & jnp.isfinite(reach)
+    scale = jnp.exp2(-jnp.clip(jnp.floor(jnp.log2(jnp.where(ok, reach, 1.0))), -120.0, 120.0))
+    shift = jnp.where(jnp.isfinite(shift), shift, 0.0)
+    d = jnp.where(finite, (v - shift[..., None, None]) * scale[..., None, None], 0.0)
+    return d, shift, scale
+
+
+def _columns(v: jax.Array, finite: jax.Array) -> tuple[jax.Array, ...]:
+    """Return by unit (..., C): count, smallest, largest, zeros, negatives, of the finite values."""
+    return (
+        finite.astype(jnp.float32).sum(-2),
+        jnp.min(jnp.where(finite, v, jnp.inf), axis=-2),
+        jnp.max(jnp.where(finite, v, -jnp.inf), axis=-2),
+        (v == 0).astype(jnp.float32).sum(-2),
+        (finite & (v < 0)).astype(jnp.float32).sum(-2),
+    )

@@ -1,0 +1,69 @@
+"""Everything that is looked at and written down when a run is evaluated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from actlab.train.folder import Row
+from actlab.train.step import TrainState
+
+if TYPE_CHECKING:
+    from actlab.train.loop import Run
+
+Tables = dict[str, list[tuple[Any, ...]]]  # as in actlab.records.TABLES
+
+
+def look_at(
+    run: Run, state: TrainState, at: int, data: tuple[jax.Array, ...], seed: jax.Array
+) -> tuple[list[Row], Tables]:
+    """Return metrics rows and the other tables' rows of a state at step ``at``."""
+    x, y, x_test, y_test = data
+    looks, program, stats = run.looks, run.program, run.setup.stats
+    test, histograms, figures = jax.device_get(looks.evaluate(state, x_test, y_test))
+    rows: list[Row] = [(at, "test", q, float(v)) for q, v in test.items()]
+    rows += _row(at, looks.keys, figures)
+    tables: Tables = {"histograms": _histogram_rows(at, histograms)}
+    if stats.level != "full":
+        return rows, tables
+    if at == 0:
+        first = jax.tree.map(lambda v: v[None], jax.device_get(program.first(state, x, y, seed)))
+        keys, values = program.figures(first)
+        rows += [row for row in _row(0, keys, values[0]) if row[1] != "train"]
+    every = run.eval_every * stats.curvature_every
+    curvature = bool(stats.curvature_every) and (at % every == 0 or at == run.setup.steps)
+    start = program.init(seed).params
+    row = jax.device_get(looks.whole(state, start, x, y, seed, curvature=curvature))
+    # Before the first update Adam has no scale: there is nothing to precondition with.
+    rows += [(at, s, q, float(v)) for (s, q), v in row.items() if at or q != "sharpness_preconditioned"]
+    dead = run.program.observer.by_site(jax.device_get(state.aside["dead_for"]))
+    tables["units"] = [(at, site, steps.tolist()) for site, steps in dead.items()]
+    if run.setup.act.learn:
+        points, curves = jax.device_get(looks.curves(state))
+        tables["curves"] = [(at, site, points.tolist(), curve.tolist()) for site, curve in curves.items()]
+    return rows, tables
+
+
+def first_look(run: Run) -> list[Row]:
+    """Return the rows of a run at its very start, step 0: what initialisation makes of a first batch.
+
+    Nothing is trained or written. The run's statistics should be ``full``.
+    """
+    setup = run.setup
+    seed = jax.numpy.uint32(setup.seed)
+    data = jax.device_put((setup.data.x_train, setup.data.y_train, setup.data.x_test, setup.data.y_test))
+    return look_at(run, run.program.init(seed), 0, data, seed)[0]
+
+
+def _row(at: int, keys: list[tuple[str, str]], values: Any) -> list[Row]:
+    numbers = np.asarray(values, np.float64).tolist()
+    return [(at, site, q, v) for (site, q), v in zip(keys, numbers, strict=True)]
+
+
+def _histogram_rows(step: int, histograms: dict[tuple[str, str], Any]) -> list[tuple[Any, ...]]:
+    return [
+        (step, site, tensor, float(h["low"]), float(h["high"]), h["counts"].tolist(), int(h["nonfinite"]))
+        for (site, tensor), h in histograms.items()
+    ]

@@ -1,0 +1,179 @@
+"""The compiled looks at a run from outside its steps: evaluation, what sites make of the test data, what broke."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from actlab.stats import VALUE, Reading, value_and_grad, watch
+from actlab.stats.histogram import histogram
+from actlab.stats.layers import layer_leaves
+from actlab.stats.observer import Key, Rows
+from actlab.stats.sites import active_units
+from actlab.stats.spectra import ranks, selectivity
+from actlab.train.step import Program, TrainState
+from actlab.train.whole_run import whole_run
+
+EVAL_BATCH = 1024
+RANK_BATCH = 128  # samples whose matrix is decomposed: 2 ms a site on a CPU, and ranks to a few per cent
+CURVATURE_BATCH = 512  # samples the Hessian is of
+MICROBATCHES = 8  # of a batch, to tell a gradient from its noise
+CURVE = (-6.0, 6.0, 121)  # from, to, points of a learnt activation's curve
+
+
+class Looks:
+    """The compiled functions that look at a ``Program``'s states."""
+
+    def __init__(self, program: Program):
+        self.program = program
+        self.setup = program.setup
+        self.observer = program.observer
+        self.evaluate = jax.jit(self._evaluate)
+        self.locate = jax.jit(self._locate)
+        self.curves = jax.jit(self._curves)
+        self.whole = jax.jit(self._whole, static_argnames="curvature")
+        self.keys = self._keys_kept()
+
+    def _keys_kept(self) -> list[Key]:
+        setup = self.setup
+        state = jax.eval_shape(self.program.init, jax.ShapeDtypeStruct((), jnp.uint32))
+        batch = min(EVAL_BATCH, len(setup.data.x_test))
+        x = jax.ShapeDtypeStruct((batch, *setup.data.in_shape), jnp.float32)
+        y = jax.ShapeDtypeStruct((batch,), jnp.int32)
+        known: list[Key] = []
+
+        def trace(state, x, y):
+            logits, seen = watch(self._outputs, reading=VALUE)(state, x)
+            known.extend(self._figures(state, logits, seen, y).keys)
+
+        jax.eval_shape(trace, state, x, y)
+        patterns = setup.stats
+        return [key for key in known if key[0] == "head" or patterns.keeps(key[1])]
+
+    def _outputs(self, state: TrainState, x) -> jax.Array:
+        model = nnx.merge(self.program.graphdef, state.params, state.rest)
+        return model(x, train=False).astype(jnp.float32)
+
+    def _scores(self, logits, y, mask) -> tuple[jax.Array, jax.Array]:
+        """Return the summed loss and the number of hits over the samples in ``mask``."""
+        losses = self.setup.loss(logits, y)
+        return jnp.sum(losses, where=mask), jnp.sum(jnp.argmax(logits, -1) == y, where=mask)
+
+    def _evaluate(self, state: TrainState, x, y) -> tuple[dict[str, jax.Array], dict[Key, Any], jax.Array]:
+        """Return test loss and accuracy over all of ``x``, histograms by (site, tensor), and figures by ``keys``.
+
+        Histograms and figures are of the first ``EVAL_BATCH`` samples.
+        """
+        batch = min(EVAL_BATCH, len(x))
+        count = -(-len(x) // batch)
+        pad = count * batch - len(x)
+        xs = jnp.pad(x, [(0, pad)] + [(0, 0)] * (x.ndim - 1)).reshape(count, batch, *x.shape[1:])
+        ys = jnp.pad(y, (0, pad)).reshape(count, batch)
+        mask = (jnp.arange(count * batch) < len(x)).reshape(count, batch)
+        logits, seen = watch(self._outputs, reading=VALUE)(state, xs[0])
+        loss, hits = self._scores(logits, ys[0], mask[0])
+        if count > 1:
+            rest = (xs[1:], ys[1:], mask[1:])
+            losses, more = jax.lax.map(lambda b: self._scores(self._outputs(state, b[0]), b[1], b[2]), rest)
+            loss, hits = loss + losses.sum(), hits + more.sum()
+        scores = {"loss": loss / len(x), "accuracy": hits / len(x)}
+        if self.setup.stats.level == "none":
+            return scores, {}, jnp.zeros(0)
+        histograms = {
+            (site, tensor): histogram(value)
+            for name, value in seen.items()
+            for site, _, tensor in [name.rpartition(".")]
+            if site in self.observer.sites and tensor != "scores"
+        }
+        return scores, histograms, self._figures(state, logits, seen, ys[0]).vector(self.keys)
+
+    def _figures(self, state: TrainState, logits, seen: dict[str, jax.Array], y) -> Rows:
+        rows = Rows()
+        if self.setup.stats.level == "none":
+            return rows
+        row: dict[Key, jax.Array] = {
+            ("head", "logits.rms"): jnp.sqrt(jnp.mean(jnp.square(logits))),
+            ("head", "logits.max_abs"): jnp.max(jnp.abs(logits)),
+            ("head", "logits.min"): logits.min(),
+            ("head", "logits.max"): logits.max(),
+            ("head", "logits.row_sum_error"): jnp.max(jnp.abs(logits.sum(-1) - 1.0)),
+        }
+        if self.setup.stats.level == "full":
+            learnt = self.program.learnt(state)
+            for site in self.observer.units:
+                pre, post = seen[f"{site}.pre"], seen[f"{site}.post"]
+                row |= {(site, q): v for q, v in ranks(post[:RANK_BATCH]).items()}
+                row[site, "pre_cosine"] = ranks(pre[:RANK_BATCH])["cosine"]
+                row[site, "selectivity"] = jnp.nanmean(selectivity(post, y, self.setup.data.num_classes))
+                if (threshold := self.observer.threshold) is not None:
+                    on = active_units(self.setup.act, learnt[site], pre.astype(jnp.float32), threshold)
+                    row[site, "dataset_dead_share"] = (~on).astype(jnp.float32).mean()
+        rows.add_all(row)
+        return rows
+
+    def _curves(self, state: TrainState) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """Return x (121,) and, by site, the activation there as learnt so far, the mean over its units."""
+        low, high, points = CURVE
+        x = jnp.linspace(low, high, points)
+        curves = {}
+        for site, learnt in self.program.learnt(state).items():
+            shape = self.program.shapes[f"{site}.pre"].shape[1:]
+            grid = jnp.broadcast_to(x.reshape(-1, *[1] * len(shape)), (points, *shape))
+            curves[site] = self.setup.act(grid, **learnt).reshape(points, -1).mean(-1)
+        return x, curves
+
+    def _whole(self, state: TrainState, start_params, x, y, seed, *, curvature: bool) -> dict[Key, jax.Array]:
+        """Return the figures of the whole run, see `whole_run`; of the first samples of the training data.
+
+        Gradient noise is of the next batch. Dropout is off, running averages stand still.
+        """
+        program, setup = self.program, self.setup
+        batch_x, batch_y, key = program.batch(state, x, y, seed)
+        parts = min(MICROBATCHES, setup.batch_size // 2)
+        samples = setup.batch_size // max(parts, 1)
+
+        def loss(params, x, y):
+            return setup.loss(self._outputs(state._replace(params=params), x), y).mean()
+
+        noise = {}
+        if parts >= 2:
+            split = jax.tree.map(
+                lambda v: v[: parts * samples].reshape(parts, samples, *v.shape[1:]), (batch_x, batch_y)
+            )
+            noise = {"noise_loss": lambda p, b: loss(p, *b), "microbatches": split, "samples": samples}
+        update = None
+        if curvature:
+            new = program.step(state, batch_x, batch_y, key)
+            update = jax.tree.map(lambda n, o: n - o, new.params, state.params)
+        with jax.numpy_dtype_promotion("standard"):
+            rate = jnp.asarray(program.rate(state.step), jnp.float32)
+        row = whole_run(
+            lambda p: loss(p, x[:CURVATURE_BATCH], y[:CURVATURE_BATCH]),
+            state.params,
+            start_params,
+            state.opt_state,
+            optimizer=setup.optimizer,
+            learning_rate=rate,
+            key=jax.random.key(0),
+            update=update,
+            curvature=curvature,
+            **noise,
+        )
+        return {key: v for key, v in row.items() if setup.stats.keeps(key[1])}
+
+    def _locate(self, state: TrainState, x, y, seed) -> dict[str, Any]:
+        """Run the step a diverged state stopped before; tell what is finite, in the order it is computed."""
+        inputs = self.program.batch(state, x, y, seed)
+        finite = Reading(lambda name, value: jnp.isfinite(value).all().astype(jnp.float32))
+        run = partial(value_and_grad, has_aux=True, reading=finite)
+        (loss, _, seen), grads = run(self.program._loss)(state.params, state.rest, *inputs)
+        return {
+            "loss": loss,
+            "values": seen.values,
+            "value_gradients": seen.gradients,
+            "gradients": [jnp.isfinite(g).all() for _, g in layer_leaves(grads)],
+        }
