@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from actlab.errors import InputError
@@ -125,10 +126,7 @@ def top_eigenvalue(
         product = jax.jvp(gradient, (params,), (_like(v, params),))[1]
         return _scaled(_float32(product), scale)
 
-    leaves, structure = jax.tree.flatten(params)
-    keys = jax.random.split(key, len(leaves))
-    drawn = [jax.random.normal(k, leaf.shape) for k, leaf in zip(keys, leaves, strict=True)]
-    first = _unit(jax.tree.unflatten(structure, drawn))
+    first = _unit(_drawn(key, params))
     # Row j is Lanczos vector j; rows not reached are 0.
     basis = jax.tree.map(lambda v: jnp.zeros((iterations + 1, *v.shape)).at[0].set(v), first)
     none, never = jnp.zeros(iterations), jnp.bool_(False)
@@ -208,6 +206,16 @@ def _sum(tree: Params) -> Array:
 
 def _dot(a: Params, b: Params) -> Array:
     return _sum(jax.tree.map(lambda x, y: jnp.sum(x * y), a, b))
+
+
+def _drawn(key: Array, params: Params) -> Params:
+    """Return a tree of normal numbers like ``params``, from one draw: a draw a leaf takes seconds to compile."""
+    leaves, structure = jax.tree.flatten(params)
+    ends = np.cumsum([leaf.size for leaf in leaves])
+    parts = jnp.split(jax.random.normal(key, (int(ends[-1]),)), ends[:-1])
+    return jax.tree.unflatten(
+        structure, [part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)]
+    )
 
 
 def _unit(tree: Params) -> Params:

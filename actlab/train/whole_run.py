@@ -141,11 +141,16 @@ def whole_run(
         run |= {(layer, "gradient_snr"): value for layer, value in noise.layers.items()}
     if not curvature:
         return run
-    run["run", "sharpness"] = top_eigenvalue(loss, params, key, iterations=iterations).value
     kind = "sharpness"
-    if (scale := adam_scale(optimizer, opt_state)) is not None:
-        kind = "sharpness_preconditioned"
-        run["run", kind] = top_eigenvalue(loss, params, key, iterations=iterations, scale=scale).value
+    if (scale := adam_scale(optimizer, opt_state)) is None:
+        run["run", kind] = top_eigenvalue(loss, params, key, iterations=iterations).value
+    else:  # one program for both, one after the other
+        scales = jax.tree.map(lambda d: jnp.stack([jnp.ones_like(d), d]), scale)
+        both = jax.lax.map(
+            lambda d: top_eigenvalue(loss, params, key, iterations=iterations, scale=d).value, scales
+        )
+        run["run", kind], kind = both[0], "sharpness_preconditioned"
+        run["run", kind] = both[1]
     if _factor(optimizer) is not None:
         run["run", f"{kind}_limit"] = stability_limit(optimizer, learning_rate)
     if update is not None:

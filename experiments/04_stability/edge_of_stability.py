@@ -90,7 +90,11 @@ def picture(runs: dict[str, dict[str, np.ndarray]], limit: float) -> alt.Chart:
         rule = alt.Chart(alt.Data(values=[{"limit": limit}])).mark_rule(
             color="#c4540a", strokeDash=[5, 3], strokeWidth=1.8
         )
-        panels.append(alt.layer(line, rule.encode(y="limit:Q")).properties(width=230, height=160, title=name))
+        panels.append(
+            alt.layer(line, rule.encode(y=alt.Y("limit:Q", title="sharpness"))).properties(
+                width=230, height=160, title=name
+            )
+        )
     return alt.concat(*panels, columns=3).properties(
         title={
             "text": "Sharpness of the training loss",

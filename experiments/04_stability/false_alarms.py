@@ -9,6 +9,7 @@ import argparse
 import time
 
 import numpy as np
+from circumstances import circumstances
 from scipy.signal import lfilter
 
 from actlab.stability import (
@@ -94,7 +95,7 @@ def main() -> None:
             found.setdefault(name, []).append(len(events))
     for name, counts in found.items():
         report(name, "", np.array(counts), 60)
-    print(f"\n{time.perf_counter() - began:.0f} s")
+    print(f"\n{time.perf_counter() - began:.0f} s; {circumstances()}")
 
 
 def report(name: str, noise: str, counts: np.ndarray, records: int) -> None:

@@ -1,6 +1,6 @@
 """What a learning rate that is not the best one costs, by activation: MNIST-1D, Adam, 8 rates, 3 seeds.
 
-python experiments/04_stability/learning_rate_sensitivity.py [--png learning_rate_sensitivity.png]
+python experiments/04_stability/learning_rate_sensitivity.py [--split test] [--png learning_rate_sensitivity.png]
 
 E over lr in [1e-4, 0.3] of min(loss(lr), loss_init) - loss_best: training loss, lr uniform in its logarithm.
 Wortsman et al. 2023, arXiv:2309.14322. One program an activation, its runs one after another in it.
@@ -43,8 +43,8 @@ EARLIER = {
 
 @partial(jax.jit, static_argnames=("act", "steps"))
 def train_all(rates: jax.Array, seeds: jax.Array, data: tuple[jax.Array, ...], act: Act, *, steps: int):
-    """Return training loss before and after, and the share of dead first-layer units, (S, R) each."""
-    x, y = data
+    """Return loss on the seen samples before and after, and the share of dead first-layer units, (S, R) each."""
+    x, y, x_seen, y_seen = data
     adam = optax.scale_by_adam()
 
     def one(at):
@@ -67,18 +67,19 @@ def train_all(rates: jax.Array, seeds: jax.Array, data: tuple[jax.Array, ...], a
 
         (after, _), _ = jax.lax.scan(step, (params, adam.init(params)), index_TxB)
         first = nnx.merge(graph, after, rest).blocks[0]
-        pre_BxW = first.linear(x)
-        return loss(params, x, y), loss(after, x, y), (pre_BxW.max(axis=0) <= 0).mean()
+        pre_BxW = first.linear(x_seen)
+        return loss(params, x_seen, y_seen), loss(after, x_seen, y_seen), (pre_BxW.max(axis=0) <= 0).mean()
 
     grid = jnp.meshgrid(seeds, rates, indexing="ij")
     found = jax.lax.map(one, (grid[1].ravel(), grid[0].ravel()))
     return [v.reshape(grid[0].shape) for v in found]
 
 
-def sensitivity(name: str, *, seeds: int = SEEDS, steps: int = STEPS):
+def sensitivity(name: str, *, split: str = "train", seeds: int = SEEDS, steps: int = STEPS):
     """Return sensitivity (S,), losses (S, R), initial losses (S,), dead shares (S, R) of an activation."""
     data = mnist1d()
-    arrays = jnp.asarray(data.x_train), jnp.asarray(data.y_train)
+    seen = (data.x_train, data.y_train) if split == "train" else (data.x_test, data.y_test)
+    arrays = tuple(jnp.asarray(a) for a in (data.x_train, data.y_train, *seen))
     found = train_all(
         jnp.float32(RATES), jnp.arange(seeds, dtype=jnp.uint32), arrays, actlab.make(name), steps=steps
     )
@@ -89,17 +90,21 @@ def sensitivity(name: str, *, seeds: int = SEEDS, steps: int = STEPS):
 def picture(losses: dict[str, np.ndarray], initial: float) -> alt.Chart:
     """Return loss over the learning rate, a line an activation."""
     rows = [
-        {"activation": name, "learning rate": float(rate), "loss": float(min(value, initial))}
+        {"activation": name, "learning rate": float(rate), "loss": float(value)}
         for name, by_seed in losses.items()
-        for rate, value in zip(RATES, np.nan_to_num(by_seed, nan=math.inf).mean(axis=0), strict=True)
+        for rate, value in zip(RATES, np.fmin(by_seed, initial).mean(axis=0), strict=True)
     ]
     colours = ["#1f6fb5", "#c4540a", "#008264", "#b0468f", "#1b2129", "#a67a00"]
     return (
         alt.Chart(alt.Data(values=rows))
         .mark_line(strokeWidth=2, point=True)
         .encode(
-            x=alt.X("learning rate:Q", scale=alt.Scale(type="log"), axis=alt.Axis(format="~e")),
-            y=alt.Y("loss:Q", title="training loss after 800 steps, at most the initial"),
+            x=alt.X(
+                "learning rate:Q",
+                scale=alt.Scale(type="log", domain=[1e-4, 0.3], nice=False),
+                axis=alt.Axis(format="~e", values=[1e-4, 1e-3, 1e-2, 1e-1]),
+            ),
+            y=alt.Y("loss:Q", title="loss after 800 steps, at most the initial"),
             color=alt.Color("activation:N", sort=list(losses), scale=alt.Scale(range=colours), title=None),
         )
         .properties(width=460, height=280, title="MNIST-1D, MLP 40-100-100-10, Adam")
@@ -110,10 +115,13 @@ def main() -> None:
     """Print the sensitivity of each activation beside what was measured before; draw the losses."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--png")
-    png = parser.parse_args().png
+    parser.add_argument("--split", choices=["train", "test"], default="train")
+    asked = parser.parse_args()
+    png = asked.png
     print(
-        f"{len(RATES)} rates from {RATES[0]:g} to {RATES[-1]:g}, {STEPS} steps of Adam, {SEEDS} seeds (mean +- sd)\n"
+        f"{len(RATES)} rates from {RATES[0]:g} to {RATES[-1]:g}, {STEPS} steps of Adam, {SEEDS} seeds (mean +- sd)"
     )
+    print(f"{asked.split} loss\n")
     print(
         f"{'':9} {'sensitivity':>16} {'earlier':>14}   {'best loss':>9} {'at lr':>8} {'at 0.3':>7} {'dead':>5} "
         f"{'earlier':>7} {'s':>4}"
@@ -121,7 +129,7 @@ def main() -> None:
     losses, initial = {}, []
     for name, (mean, spread, dead_before) in EARLIER.items():
         began = time.perf_counter()
-        got, after, before, dead = sensitivity(name)
+        got, after, before, dead = sensitivity(name, split=asked.split)
         losses[name] = after
         initial += before.tolist()
         best = int(np.argmin(np.nan_to_num(after, nan=math.inf).mean(axis=0)))

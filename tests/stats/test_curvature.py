@@ -38,7 +38,7 @@ def dense(loss, params):
     with jax.enable_x64(True):
         params = jax.tree.map(lambda p: jnp.asarray(np.asarray(p), jnp.float64), params)
         vector, restore = jax.flatten_util.ravel_pytree(params)
-        return np.asarray(jax.hessian(lambda v: loss(restore(v)))(vector))
+        return np.asarray(jax.jit(jax.hessian(lambda v: loss(restore(v))))(vector))
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,8 @@ def test_top_eigenvalue_of_a_network(hessian):
 
 def test_preconditioned(hessian):
     scale = jax.tree.map(lambda p: jnp.exp(2 * jnp.sin(9 * p)), PARAMS)
-    got = top_eigenvalue(network(make("gelu")), PARAMS, KEY, iterations=60, tolerance=1e-4, scale=scale)
+    loss = network(make("gelu"))
+    got = jax.jit(lambda d: top_eigenvalue(loss, PARAMS, KEY, iterations=60, tolerance=1e-4, scale=d))(scale)
     root = 1 / np.sqrt(flat(scale))
     assert float(got.value) == pytest.approx(np.linalg.eigvalsh(root[:, None] * hessian * root)[-1], rel=1e-5)
 
@@ -166,11 +167,16 @@ def test_what_cannot_be(keywords, message):
         top_eigenvalue(lambda p: p.sum(), jnp.ones(2), KEY, **keywords)
 
 
+@jax.jit
+def along(u):
+    return directional(network(make("gelu")), PARAMS, u)
+
+
 @pytest.mark.parametrize("length", [1.0, 1e-25, 1e20])
 def test_directional(hessian, length):
     u = jax.tree.map(lambda p: length * jnp.sin(11 * p), PARAMS)
     v = flat(u)
-    got = float(directional(network(make("gelu")), PARAMS, u))
+    got = float(along(u))
     assert got == pytest.approx(v @ hessian @ v / (v @ v), rel=1e-5)
 
 
@@ -184,3 +190,22 @@ def test_distance():
         np.linalg.norm(flat(PARAMS) - flat(other)), rel=1e-6
     )
     assert float(distance(PARAMS, PARAMS)) == 0
+
+
+def test_sharded_parameters_and_samples_give_the_same():
+    mesh = jax.make_mesh((2,), ("d",), axis_types=(jax.sharding.AxisType.Auto,))
+
+    def on(tree, *spec):
+        return jax.device_put(tree, jax.NamedSharding(mesh, jax.P(*spec)))
+
+    def loss(p, x, y):
+        return jnp.square(jnp.tanh(x @ p["a"]["kernel"] + p["a"]["bias"]) @ p["b"]["kernel"] - y).mean()
+
+    top = jax.jit(lambda p, x, y: top_eigenvalue(lambda p: loss(p, x, y), p, KEY, iterations=30))
+    spread = {
+        "a": {"kernel": on(PARAMS["a"]["kernel"], None, "d"), "bias": on(PARAMS["a"]["bias"], "d")},
+        "b": {"kernel": on(PARAMS["b"]["kernel"], "d")},
+    }
+    got, expected = top(spread, on(X, "d"), on(Y, "d")), top(PARAMS, X, Y)
+    assert float(got.value) == pytest.approx(float(expected.value), rel=1e-5)
+    assert len(got.vector["a"]["kernel"].sharding.device_set) == 2
