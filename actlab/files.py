@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -26,6 +27,11 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def is_full(error: OSError) -> bool:
+    """Tell whether an error means that the disk, or the user's share of it, is full: what making room mends."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _umask() -> int:

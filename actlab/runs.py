@@ -109,6 +109,43 @@ def read_run(folder: Path) -> Run:
     )
 
 
+def scan(folder: Path, name: str) -> pl.LazyFrame:
+    """Return a table of a run folder as a lazy frame, in order of step; of rows written twice the later part wins.
+
+    Nothing but the names of the parts is read before it is collected, and then what is asked for.
+
+    Raises:
+        InputError: the folder is not a run.
+
+    """
+    folder = Path(folder)
+    parts = sorted((folder / name).glob("part-*.parquet"))
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder")
+    if not (folder / "run.json").exists() and not (folder / "metrics").is_dir():
+        raise InputError(f"{folder} is not a run folder: it has neither run.json nor metrics")
+    schema = TABLES[name]
+    if not parts:
+        return pl.LazyFrame(schema=schema)
+    rows = pl.scan_parquet(parts, glob=False).select(pl.col(c).cast(t) for c, t in schema.items())
+    return rows.unique(subset=_key(schema), keep="last", maintain_order=True).sort(
+        "step", maintain_order=True
+    )
+
+
+def damaged(folder: Path, name: str) -> str | None:
+    """Return what is wrong with the first part of a table that cannot be read, None if all can."""
+    try:
+        _read_parts(Path(folder), name)
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def _key(schema: dict[str, Any]) -> list[str]:
+    return [c for c in ("step", "site", "quantity", "tensor", "kind") if c in schema]
+
+
 def _ordered(named: object, rows: pl.DataFrame) -> tuple[str, ...]:
     """Return the names run.json lists, then those that only the rows know."""
     listed = [str(name) for name in named] if isinstance(named, list) else []
@@ -145,8 +182,7 @@ def _read_parts(folder: Path, name: str) -> pl.DataFrame:
             frames.append(read_part(part, schema))
         except (OSError, pl.exceptions.PolarsError) as error:
             raise InputError(f"{part} is damaged and cannot be read: {_line(error)}") from error
-    unique = [c for c in ("step", "site", "quantity", "tensor", "kind") if c in schema]
-    table = pl.concat(frames).unique(subset=unique, keep="last", maintain_order=True)
+    table = pl.concat(frames).unique(subset=_key(schema), keep="last", maintain_order=True)
     return table.sort("step", maintain_order=True)
 
 

@@ -17,7 +17,7 @@ ORDER = [
     ("nn",),
     ("models", "data", "stats"),
     ("train",),
-    ("stability", "sweeps", "search", "inspection", "explain"),
+    ("sinks", "stability", "sweeps", "search", "inspection", "explain"),
     ("report",),
     ("cli",),
 ]

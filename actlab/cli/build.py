@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from actlab.activations import Act, check, make
 from actlab.activations.custom import one_line
 from actlab.errors import InputError, suggest
+from actlab.sinks import Guarded
 from actlab.train import Run
 from actlab.train.losses import Loss
 from actlab.train.step import Setup
@@ -32,10 +33,8 @@ def build(cfg: DictConfig) -> Run:
             together; the message starts with the node it is about.
 
     """
-    try:
-        values: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    except OmegaConfBaseException as e:
-        raise InputError(" ".join(str(e).split())) from e
+    values = plain(cfg)
+    loggers(values)
     nodes = {name: values.pop(name, None) for name in NODES}
     for name, node in nodes.items():
         if not isinstance(node, dict):
@@ -79,6 +78,39 @@ def build(cfg: DictConfig) -> Run:
     with about("model"):
         run.program.check()
     return run
+
+
+def sinks(cfg: DictConfig) -> tuple[Guarded, ...]:
+    """Return the sinks a config asks for, in order.
+
+    Raises:
+        InputError: as ``build``; or a sink whose library is not installed.
+
+    """
+    values = plain(cfg)
+    made = []
+    for label, sink in loggers(values).items():
+        with about(f"logger={label}"):
+            made.append(Guarded(label, sink(), values))
+    return tuple(made)
+
+
+def plain(cfg: DictConfig) -> dict[str, Any]:
+    """Return a config as plain values, or raise InputError where one is missing or refers to nothing."""
+    try:
+        return OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as e:
+        raise InputError(" ".join(str(e).split())) from e
+
+
+def loggers(values: dict[str, Any]) -> dict[str, Callable[..., Any]]:
+    """Take the node ``logger`` out of a config and return its sinks, checked but not made: a run does without."""
+    node = values.pop("logger", None) or {}
+    if not isinstance(node, dict) or not all(isinstance(keys, dict) for keys in node.values()):
+        raise InputError(
+            f"logger={node!r}: must be one of configs/logger, or a list of them like [wandb,mlflow]"
+        )
+    return {label: target(keys, f"logger.{label}") for label, keys in node.items()}
 
 
 def activation(node: dict[str, Any]) -> Act:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from actlab.errors import InputError
 
@@ -16,17 +16,21 @@ log = logging.getLogger(__name__)
 
 
 def resume(path: Path, overrides: list[str]) -> int:
-    """Go on with the run in ``path``; overrides may be repeated, not changed.
+    """Go on with the run in ``path``; overrides may be repeated, not changed, but for ``logger``.
 
     Raises:
         InputError: not a run folder, a run that has ended, an override that says otherwise than its config.
 
     """
     cfg, choices, argv = _read(path)
+    told = [o for o in overrides if _is_logger(o)]  # where a run is told of is no part of what it is
     for override in overrides:
-        _same(path, override, cfg, choices)
+        if override not in told:
+            _same(path, override, cfg, choices)
+    if told:
+        cfg = _with_loggers(cfg, argv, told)
     from actlab.cli.runtime import config_digest
-    from actlab.cli.train import build_run, execute
+    from actlab.cli.train import build_run, build_sinks, execute
     from actlab.train.folder import RunFolder
 
     info = RunFolder(path).read()
@@ -35,7 +39,23 @@ def resume(path: Path, overrides: list[str]) -> int:
     if info.get("state") in ("finished", "diverged"):
         raise InputError(f"{path} has {info['state']} at step {info.get('step')}: there is nothing to resume")
     _tell_differences(path, info)
-    return execute(build_run(cfg), path, argv, resume=True)
+    return execute(build_run(cfg), path, argv, resume=True, sinks=build_sinks(cfg))
+
+
+def _is_logger(override: str) -> bool:
+    return override.split("=")[0].lstrip("+~").split(".")[0] == "logger"
+
+
+def _with_loggers(cfg: DictConfig, argv: list[str], told: list[str]) -> DictConfig:
+    """Return ``cfg`` with the loggers that ``told`` chooses, or with those it has, changed in some key."""
+    from actlab.cli import composing
+
+    chosen = any(o.startswith("logger=") for o in told)
+    before = [] if chosen else [o for o in argv if _is_logger(o)]
+    copy = cfg.copy()
+    with open_dict(copy):
+        copy.logger = composing.compose([*before, *told]).get("logger", {})
+    return copy
 
 
 def _tell_differences(path: Path, info: dict[str, Any]) -> None:

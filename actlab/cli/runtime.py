@@ -9,7 +9,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -110,14 +110,28 @@ def git_commit() -> str | None:
         return None
 
 
+class _Log(logging.FileHandler):
+    """A log on a disk that may be full: the line is lost, and that is all."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def logging_to(path: Path) -> Iterator[None]:
     """Write actlab's log, and orbax's errors, to ``path``."""
     log, orbax = logging.getLogger("actlab"), logging.getLogger("absl")
-    to_file = logging.FileHandler(path, delay=True)
+    to_file = _Log(path, delay=True)
+    nothing, root = logging.NullHandler(), logging.getLogger()
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     with ExitStack() as stack:
         stack.callback(to_file.close)
+        root.addHandler(nothing)  # orbax's import gives a root without any one that prints our warnings again
+        stack.callback(root.removeHandler, nothing)
         for logger in (log, orbax):
             stack.callback(logger.setLevel, logger.level)
             stack.callback(setattr, logger, "propagate", logger.propagate)

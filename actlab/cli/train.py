@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,11 @@ from actlab.errors import InputError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from actlab.cli.terminal import Display
+    from actlab.sinks import Guarded
     from actlab.train import Run
+    from actlab.train.folder import RunFolder
+    from actlab.train.loop import Outcome
 
 USAGE = """\
 usage: actlab train [OVERRIDES] [-m] [--cfg job] [--info] [--config-dir DIR] [--debug]
@@ -60,13 +66,14 @@ def main(argv: list[str]) -> int:
     if any(a in ("-m", "--multirun") for a in argv):
         return composing.hydra_main(argv, _job)
     cfg = composing.compose_all(argv)  # before Hydra makes a folder: bad input leaves nothing behind
-    run = build_run(composing.without_hydra(cfg))
+    plain = composing.without_hydra(cfg)
+    run, sinks = build_run(plain), build_sinks(plain)
     path = composing.fresh_run_dir(cfg)
     ended: list[int | Exception] = []
 
     def task(_: DictConfig) -> None:
         try:
-            ended.append(execute(run, composing.output_dir(), argv))
+            ended.append(execute(run, composing.output_dir(), argv, sinks=sinks))
         except (InputError, OSError) as e:  # told by us, in one line: Hydra would add its own
             ended.append(e)
 
@@ -80,7 +87,8 @@ def _job(cfg: DictConfig) -> None:
     """Run one job of a multirun; an interrupted one ends them all."""
     from actlab.cli import composing
 
-    if code := execute(build_run(cfg), composing.output_dir(), composing.job_overrides()):
+    run, sinks = build_run(cfg), build_sinks(cfg)
+    if code := execute(run, composing.output_dir(), composing.job_overrides(), sinks=sinks):
         raise SystemExit(code)
 
 
@@ -96,11 +104,19 @@ def build_run(cfg: DictConfig) -> Run:
         return build(cfg)
 
 
-def execute(run: Run, path: Path, argv: list[str], *, resume: bool = False) -> int:
+def build_sinks(cfg: DictConfig) -> tuple[Guarded, ...]:
+    """Return where the records go besides the run's folder."""
+    from actlab.cli.build import sinks
+
+    return sinks(cfg)
+
+
+def execute(
+    run: Run, path: Path, argv: list[str], *, resume: bool = False, sinks: Sequence[Guarded] = ()
+) -> int:
     """Train ``run`` in ``path``, show it, write its report; return the exit code."""
     from actlab.cli.runtime import facts, logging_to, warnings_told
     from actlab.cli.terminal import Display
-    from actlab.train import train
     from actlab.train.folder import RunFolder
 
     if path.is_relative_to(Path.cwd()):
@@ -115,11 +131,29 @@ def execute(run: Run, path: Path, argv: list[str], *, resume: bool = False) -> i
             if (path / "run.json").exists():
                 raise InputError(f"{path} already holds a run: resume={path} goes on with it")
             folder.write(state="running", command=command_line(argv), **facts(path))
-        outcome = train(run, folder, resume=resume, tell=display.advance)
+        outcome = _train(run, folder, sinks, resume, display)
         from actlab.report import write_report  # a second of imports: not before the first step
 
         display.finish(outcome, write_report(path))
     return 0 if outcome.signal is None else 128 + outcome.signal
+
+
+def _train(run: Run, folder: RunFolder, sinks: Sequence[Guarded], resume: bool, display: Display) -> Outcome:
+    """Train, sending the records to ``sinks`` too; run.json says what became of them, however training ends."""
+    from actlab.sinks import finish_all
+    from actlab.train import train
+
+    for sink in sinks:
+        sink.start(folder.path, resumed=resume)
+    state, scores = "interrupted", {}
+    try:
+        outcome = train(run, folder, resume=resume, tell=display.advance, sinks=sinks)
+        state, scores = outcome.state, outcome.scores
+        return outcome
+    finally:
+        if sinks:
+            with suppress(OSError):  # told already, where the disk is full
+                folder.write(sinks=finish_all(sinks, state, scores))
 
 
 def command_line(argv: list[Any]) -> str:

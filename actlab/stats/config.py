@@ -21,6 +21,8 @@ class StatsConfig:
             ranks, selectivity, gradient noise and curvature.
         every: steps in a window; one row of every quantity is written at its end.
         rows: one part in so many of a batch's samples is read, another part each step; 1 reads all.
+        layers_every: steps between two rows of the layers' norms, at the end of a window; reading every parameter,
+            gradient and update costs as much as all sites.
         sites: names or patterns (``blocks.0.*``) of the sites to look at; all if empty.
         quantities: names or patterns (``post.*``) of the quantities to keep; all if empty. What is not kept is not
             computed.
@@ -34,6 +36,7 @@ class StatsConfig:
     level: str = "basic"
     every: int = 20
     rows: int = 8
+    layers_every: int = 10
     sites: Sequence[str] = ()
     quantities: Sequence[str] = ()
     curvature_every: int = 5
@@ -43,12 +46,16 @@ class StatsConfig:
             raise InputError(
                 f"stats.level={self.level!r}: must be 'none', 'basic' or 'full'{suggest(self.level, LEVELS)}"
             )
-        for name, least in (("every", 1), ("rows", 1), ("curvature_every", 0)):
+        for name, least in (("every", 1), ("rows", 1), ("layers_every", 1), ("curvature_every", 0)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise InputError(f"stats.{name}={value!r}: must be an integer >= {least}")
         for name in ("sites", "quantities"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
+
+    def layers_due(self, step, every: int):
+        """Return whether layers are read in the window of ``every`` steps that ends with ``step``."""
+        return step % (-(-self.layers_every // every) * every) == 0
 
     def chosen_sites(self, known: Sequence[str]) -> list[str]:
         """Return those of the known sites that are looked at, in their order.

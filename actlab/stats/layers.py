@@ -30,14 +30,20 @@ def layer_norms(tree: Params) -> Mapping[str, jax.Array]:
     """Return the Euclidean norm over each layer's parameters, by layer name in order of first appearance."""
     squares: dict[str, jax.Array] = {}
     for layer, leaf in layer_leaves(tree):
-        squares[layer] = squares.get(layer, 0.0) + jnp.sum(jnp.square(leaf.astype(jnp.float32)))
+        squares[layer] = squares.get(layer, 0.0) + _square(leaf)
     return {layer: jnp.sqrt(s) for layer, s in squares.items()}
 
 
 def global_norm(tree: Params) -> jax.Array:
     """Return the Euclidean norm over all leaves."""
     leaves = jax.tree.leaves(tree)
-    return jnp.sqrt(sum(jnp.sum(jnp.square(leaf.astype(jnp.float32))) for leaf in leaves))
+    return jnp.sqrt(sum(map(_square, leaves)))
+
+
+def _square(leaf: jax.Array) -> jax.Array:
+    """Return the sum of squares, as an inner product: one operation where a sum of squares is three."""
+    flat = leaf.astype(jnp.float32).ravel()
+    return jnp.vdot(flat, flat, precision="highest")
 
 
 def layer_leaves(tree: Params) -> list[tuple[str, jax.Array]]:

@@ -57,13 +57,18 @@ def regime(
     value, slope = value_and_slope(act, learnt, pre)
     on = jnp.abs(slope) >= threshold
     known = ~jnp.isnan(slope)
-    n = known.astype(jnp.float32).sum()
-    row = {"saturated_share": (known & ~on).astype(jnp.float32).sum() / n}
+    n = _count(known)
+    row = {"saturated_share": _count(known & ~on) / n}
     if full:
         rise = value - act(jnp.zeros_like(pre[:1]), **learnt)
         straight = jnp.abs(rise - pre * slope) <= LINEAR * jnp.abs(rise)
-        row["linear_share"] = (straight & on).astype(jnp.float32).sum() / n
+        row["linear_share"] = _count(straight & on) / n
     return row, jnp.any(on, axis=range(pre.ndim - 1))
+
+
+def _count(where: jax.Array) -> jax.Array:
+    """Return how often ``where`` is true: along samples first, which a processor adds up several units at a time."""
+    return where.reshape(-1, where.shape[-1]).astype(jnp.float32).sum(0).sum()
 
 
 def sparsity(post: jax.Array) -> dict[str, jax.Array]:
@@ -80,7 +85,9 @@ def sparsity(post: jax.Array) -> dict[str, jax.Array]:
     some = (top[..., 0] > 0) & jnp.isfinite(top[..., 0])
     a = a / jnp.where(some[..., None], top, 1.0)
     square = jnp.square(a)
-    l1, l2, l4 = a.sum(-1), square.sum(-1), jnp.square(square).sum(-1)
+    # As products with ones: sums along the last axis one by one wait for each other.
+    ones = jnp.ones(c, jnp.float32)
+    l1, l2, l4 = (jnp.matmul(p, ones, precision="highest") for p in (a, square, jnp.square(square)))
     hoyer = (c**0.5 - l1 / jnp.sqrt(jnp.where(some, l2, 1.0))) / max(c**0.5 - 1.0, 1e-9)
     share = jnp.square(l2) / (c * jnp.where(some, l4, 1.0))
     n = some.astype(jnp.float32).sum()

@@ -7,15 +7,29 @@ Shapes: R rows (samples and positions), C units (the last axis).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 BINS = 512
 LOWEST = -32  # the exponent of the first bin; anything smaller counts with it
 PARTS = 4  # bins to a power of two
 QUANTILES = {"q01": 0.01, "q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95, "q99": 0.99}
+
+
+def _edges() -> np.ndarray:
+    """Return the BINS + 1 borders of the histogram, in order."""
+    k = np.arange(BINS // 2 + 1, dtype=np.float32)
+    positive = np.exp2(k // PARTS + LOWEST) * (1 + k % PARTS / PARTS)
+    positive[0] = 0
+    return np.concatenate([-positive[:0:-1], positive]).astype(np.float32)
+
+
+EDGES = _edges()
 
 
 class Summary(NamedTuple):
@@ -82,15 +96,19 @@ class Summary(NamedTuple):
         >>> float(summarize(jnp.linspace(-1.0, 1.0, 1001)).quantile(0.75).round(2))
         0.5
         """
-        return _quantile(self, q)
+        return quantiles(jnp, self.bins, self.zeros, self.low, self.high, [q])[0]
 
-    def figures(self) -> dict[str, jax.Array]:
-        """Return every figure by its name in a run's records."""
+    def moments(self) -> dict[str, jax.Array]:
+        """Return every figure but the quantiles by its name in a run's records."""
         names = ("mean", "variance", "skew", "kurtosis", "rms")
         shares = ("zero_share", "negative_share", "nonfinite_share")
         row = {name: getattr(self, name) for name in names} | {"min": self.low, "max": self.high}
-        row |= {name: getattr(self, name) for name in shares}
-        return row | {name: self.quantile(q) for name, q in QUANTILES.items()}
+        return row | {name: getattr(self, name) for name in shares}
+
+    def figures(self) -> dict[str, jax.Array]:
+        """Return every figure by its name in a run's records."""
+        found = quantiles(jnp, self.bins, self.zeros, self.low, self.high, list(QUANTILES.values()))
+        return self.moments() | dict(zip(QUANTILES, found, strict=True))
 
 
 def summarize(x: jax.Array, *, kept: int = 0) -> Summary:
@@ -218,7 +236,7 @@ def merge_all(stacked: Summary) -> Summary:
 
 
 def histogram(v: jax.Array, finite: jax.Array) -> jax.Array:
-    """Return counts (..., BINS) of the finite values of ``v`` (..., R, C), in order of size, zeros in the middle.
+    """Return counts (..., BINS) of the finite values of ``v`` (..., R, C), between the borders ``EDGES``.
 
     The bin is read off a float32's own bits: sign, exponent, and the first two bits of the mantissa.
     """
@@ -237,38 +255,35 @@ def histogram(v: jax.Array, finite: jax.Array) -> jax.Array:
     return counts.reshape(*lead, BINS)
 
 
-def edges() -> jax.Array:
-    """Return the BINS + 1 borders of the histogram, in order."""
-    k = jnp.arange(BINS // 2 + 1, dtype=jnp.float32)
-    power, part = jnp.floor(k / PARTS), k % PARTS
-    positive = jnp.exp2(power + LOWEST) * (1.0 + part / PARTS)
-    positive = jnp.where(k == 0, 0.0, positive)
-    return jnp.concatenate([-positive[:0:-1], positive])
+def quantiles(xp: ModuleType, bins: Any, zeros: Any, low: Any, high: Any, qs: Sequence[float]) -> list[Any]:
+    """Return for every q the value of rank q (n - 1), interpolated within its bin; ``xp``: numpy or jax.numpy.
 
+    Exact zeros are a bin of their own.
 
-def _quantile(s: Summary, q: float) -> jax.Array:
-    """Interpolate within the bin that holds the value of rank q (n - 1); exact zeros are a bin of their own."""
+    Args:
+        xp: whose arrays these are.
+        bins: counts (..., BINS).
+        zeros, low, high: (...): count of exact zeros, smallest and largest finite value.
+        qs: in [0, 1].
+
+    """
     half = BINS // 2
-    bins = jnp.concatenate(
-        [
-            s.bins[..., :half],
-            s.zeros[..., None],
-            (s.bins[..., half] - s.zeros)[..., None],
-            s.bins[..., half + 1 :],
-        ],
-        axis=-1,
-    )
-    border = edges()
-    low = jnp.concatenate([border[: half + 1], border[half:-1]])
-    high = jnp.concatenate([border[1 : half + 1], border[half : half + 1], border[half + 1 :]])
-    upto = jnp.cumsum(bins, axis=-1)
-    rank = q * (s.count - 1.0)
-    k = jnp.sum(upto <= rank[..., None], axis=-1).clip(0, BINS)
-    inside = jnp.take_along_axis(bins, k[..., None], axis=-1)[..., 0]
-    before = jnp.take_along_axis(upto, k[..., None], axis=-1)[..., 0] - inside
-    share = (rank - before + 0.5) / jnp.maximum(inside, 1.0)
-    value = low[k] + (high[k] - low[k]) * share
-    return jnp.clip(value, s.low, s.high)
+    middle = xp.stack([zeros, bins[..., half] - zeros], -1)
+    counts = xp.concatenate([bins[..., :half], middle, bins[..., half + 1 :]], -1)
+    border = xp.asarray(EDGES)
+    left = xp.concatenate([border[: half + 1], border[half:-1]])
+    right = xp.concatenate([border[1 : half + 1], border[half : half + 1], border[half + 1 :]])
+    upto = xp.cumsum(counts, -1)
+    found = []
+    for q in qs:
+        rank = q * (upto[..., -1] - 1.0)
+        k = xp.clip(xp.sum(upto <= rank[..., None], -1), 0, BINS)
+        inside = xp.take_along_axis(counts, k[..., None], -1)[..., 0]
+        before = xp.take_along_axis(upto, k[..., None], -1)[..., 0] - inside
+        share = (rank - before + 0.5) / xp.maximum(inside, 1.0)
+        value = left[k] + (right[k] - left[k]) * share
+        found.append(xp.clip(value, low, high))
+    return found
 
 
 def _rows(x: jax.Array, kept: int) -> jax.Array:

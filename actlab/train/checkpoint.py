@@ -49,7 +49,8 @@ class Checkpoints:
             return
         arrays = {name: np.array(leaf) for name, leaf in _named(jax.device_get(state)).items()}  # copies
         self.folder.mkdir(exist_ok=True)
-        _make_sure_of_room(self.folder, sum(a.nbytes for a in arrays.values()))
+        small_files = 2**16 + 2**13 * len(arrays)  # metadata, and two blocks for each array
+        _make_sure_of_room(self.folder, sum(a.nbytes for a in arrays.values()) + small_files)
         if self._checkpointer is None:
             import orbax.checkpoint as ocp  # half a second: not before there is something to save
 
@@ -65,7 +66,12 @@ class Checkpoints:
         try:
             self._checkpointer.wait_until_finished()
         except Exception as e:  # orbax and tensorstore raise errors of many classes for a full disk
-            raise OSError(f"cannot save checkpoint {step} in {self.folder}: {_reason(e)}") from e
+            self._checkpointer = None  # its threads did not survive
+            what = f"checkpoint {step} in {self.folder}"
+            if (number := _errno(e)) is None:
+                raise OSError(f"cannot save {what}: {_reason(e)}") from e
+            self._clean(newest=max(self.steps(), default=-1))  # what there is of it takes room for nothing
+            raise OSError(number, os.strerror(number), what) from e
         files = {str(p.relative_to(self.folder)): _digest(p) for p in _files(self.folder / str(step))}
         write_atomic(self.folder / f"{step}.json", json.dumps({"step": step, "files": files}, indent=1))
         for old in self.steps()[:-KEEP]:
@@ -178,9 +184,13 @@ def _make_sure_of_room(folder: Path, size: int) -> None:
         raise OSError(e.errno, e.strerror, f"a checkpoint of {size:,} bytes in {folder}") from None
 
 
+def _errno(e: BaseException) -> int | None:
+    """Return the operating system's error number, out of tensorstore's long message too, or None."""
+    found = re.search(r"os_error_code='(\d+)'", str(e))
+    return int(found[1]) if found else getattr(e, "errno", None)
+
+
 def _reason(e: BaseException) -> str:
-    """Return what the operating system said, out of tensorstore's long message, else its first line."""
-    if found := re.search(r"([^:\[\]]+) \[os_error_code", str(e)):
-        return found[1].strip()
+    """Return the first line of a message that may be long."""
     lines = str(e).strip().splitlines()
     return lines[0] if lines else type(e).__name__

@@ -83,11 +83,9 @@ def history(
     """
     _, table, _ = program.chunk(jax.tree.map(jnp.copy, start), x, y, seed, length=length, every=1)
     begin, written = int(start.step), {row[:3] for row in rows}
-    more = []
-    for k, line in enumerate(np.asarray(table, np.float64).tolist()[: found["step"] - begin]):
-        step = begin + k + 1
-        for (site, quantity), value in zip(program.keys, line, strict=True):
-            wanted = site in (found["site"], "train") or step == found["step"]
-            if wanted and not quantity.startswith("dead_") and (step, site, quantity) not in written:
-                more.append((step, site, quantity, value))
-    return more
+    return [
+        row
+        for row in program.rows(jax.device_get(table), begin, 1, stop=found["step"])
+        if row[1] in (found["site"], "train") or row[0] == found["step"]
+        if not row[2].startswith("dead_") and row[:3] not in written
+    ]

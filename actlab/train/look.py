@@ -29,7 +29,9 @@ def look_at(
     if stats.level != "full":
         return rows, tables
     if at == 0:
-        rows += [row for row in _row(0, program.keys, program.first(state, x, y, seed)) if row[1] != "train"]
+        first = jax.tree.map(lambda v: v[None], jax.device_get(program.first(state, x, y, seed)))
+        keys, values = program.figures(first)
+        rows += [row for row in _row(0, keys, values[0]) if row[1] != "train"]
     dead = run.program.observer.by_site(jax.device_get(state.aside["dead_for"]))
     tables["units"] = [(at, site, steps.tolist()) for site, steps in dead.items()]
     if run.setup.act.learn:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -120,6 +120,13 @@ class Outcome:
     signal: int | None = None
 
 
+class Sink(Protocol):
+    """Where the records go besides the run's folder, as they are written there."""
+
+    def log(self, rows: Iterable[Row], histograms: Iterable[tuple[Any, ...]]) -> None:
+        """Take rows of METRICS and HISTOGRAMS; neither wait nor raise."""
+
+
 @dataclass
 class _Clock:
     """Seconds of stepping and of everything before and besides it."""
@@ -134,12 +141,19 @@ class _Clock:
 
 
 def train(
-    run: Run, folder: RunFolder, *, resume: bool = False, tell: Callable[[Progress], None] = lambda _: None
+    run: Run,
+    folder: RunFolder,
+    *,
+    resume: bool = False,
+    tell: Callable[[Progress], None] = lambda _: None,
+    sinks: Sequence[Sink] = (),
 ) -> Outcome:
     """Train to the end, to the first non-finite step, or until SIGTERM or Ctrl-C; leave all in ``folder``.
 
     With ``resume`` the newest undamaged checkpoint is taken up, rows written after it are dropped, and the run
-    ends with the same parameters, bit for bit, and the same rows as one never interrupted.
+    ends with the same parameters, bit for bit, and the same rows as one never interrupted. ``sinks`` get each
+    row once it is written; to start and to finish them is the caller's. A disk that fills while training does not
+    end it, see ``RunFolder``; one that is full at the beginning or at the end does.
 
     Raises:
         InputError: a checkpoint of another model.
@@ -148,7 +162,7 @@ def train(
     """
     with _signals() as caught:
         try:
-            return _train(run, folder, resume, tell, caught)
+            return _train(run, folder, resume, tell, sinks, caught)
         except BaseException:
             with suppress(OSError, InputError):  # the disk may be why
                 folder.write(state="interrupted")
@@ -156,7 +170,12 @@ def train(
 
 
 def _train(
-    run: Run, folder: RunFolder, resume: bool, tell: Callable[[Progress], None], caught: list[int]
+    run: Run,
+    folder: RunFolder,
+    resume: bool,
+    tell: Callable[[Progress], None],
+    sinks: Sequence[Sink],
+    caught: list[int],
 ) -> Outcome:
     clock, setup, program, looks = _Clock(), run.setup, run.program, run.looks
     data = jax.device_put((setup.data.x_train, setup.data.y_train, setup.data.x_test, setup.data.y_test))
@@ -185,6 +204,8 @@ def _train(
         more, tables = look_at(run, state, at, (x, y, *test), seed)
         rows += more
         folder.write_rows(at, rows, events=events, **tables)
+        for sink in sinks:
+            sink.log(rows, tables["histograms"])
         scores.update(_last_scores(rows))
 
     def note(**entries: Any) -> None:
@@ -196,6 +217,7 @@ def _train(
 
     if step == 0:
         look([], 0)
+    folder.last()
     found = None
     pending: list[Event] = []  # of what a rewind took back
     compiled: set[tuple[int, int]] = set()
@@ -215,7 +237,7 @@ def _train(
                 compiled.add((length, every))
                 clock.compiling += took
             bad = int(bad)
-            rows += metric_rows(step, every, program.keys, table, stop=setup.steps if bad < 0 else bad)
+            rows += program.rows(table, step, every, stop=setup.steps if bad < 0 else bad)
             seen = trouble(setup.stability, start, step, losses, trace, bad)
             losses = np.concatenate([losses, trace["loss"]])
             events += seen.events
@@ -239,12 +261,17 @@ def _train(
             text = f"diverged after step {step}: training ended finite, its test loss is not"
             found = {"step": step, "site": "test", "value": "loss", "message": text}
         tell(Progress(step, setup.steps, dict(scores), clock.rate(), clock.compiling))
-        checkpoints.finish()
-        # A diverged state is saved only once run.json says so: till then a kill resumes before the divergence.
-        if not found and (caught or step == setup.steps or step % run.checkpoint_every == 0):
-            checkpoints.save(step, state)
+        if found or caught or step == setup.steps:
+            folder.settle()
+        with folder.lasting("checkpoint"):
+            checkpoints.finish()
+            # A diverged state is saved only once run.json says so: till then a kill resumes before the divergence.
+            due = caught or step == setup.steps or step % run.checkpoint_every == 0
+            if due and not found and not folder.waiting:
+                checkpoints.save(step, state)
         if not found:
             note(step=step)
+    folder.settle()
     checkpoints.close()
 
     outcome = Outcome("finished", step, scores)
@@ -263,18 +290,6 @@ def _last_scores(rows: Iterable[Row]) -> dict[str, float]:
     """Return the last loss and accuracy of either split."""
     wanted = ("loss", "accuracy")
     return {f"{site} {q}": v for _, site, q, v in rows if site in ("train", "test") and q in wanted}
-
-
-def metric_rows(
-    start: int, every: int, keys: Sequence[tuple[str, str]], table: np.ndarray, stop: int
-) -> list[Row]:
-    """Return rows in order of step; the k-th line of a table belongs to step start + (k+1) every, up to stop."""
-    return [
-        (end, site, quantity, value)
-        for k, line in enumerate(np.asarray(table, np.float64).tolist())
-        if (end := start + (k + 1) * every) <= stop
-        for (site, quantity), value in zip(keys, line, strict=True)
-    ]
 
 
 @contextmanager

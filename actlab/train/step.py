@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import nnx
 from jax.extend.core import Literal
@@ -22,8 +23,9 @@ from actlab.data.batches import Order
 from actlab.errors import InputError
 from actlab.nn import sites
 from actlab.stats import VALUE, Reading, Seen, StatsConfig, probe_names, value_and_grad, watch
-from actlab.stats.layers import global_norm, layer_leaves, layer_statistics
-from actlab.stats.observer import Key, Observer, Rows
+from actlab.stats.layers import layer_leaves, layer_statistics
+from actlab.stats.observer import Key, Observer, Rows, quantile_rows
+from actlab.stats.summary import QUANTILES
 from actlab.train.losses import Loss
 from actlab.train.optimizer import Optimizer
 from actlab.train.policies import Stability
@@ -45,6 +47,13 @@ class TrainState(NamedTuple):
     step: jax.Array
     diverged: jax.Array
     aside: dict[str, Any]
+
+
+class Table(NamedTuple):
+    """Records: ``values`` (..., K) in the order of a program's ``keys``, ``bins`` (..., n, BINS + 3)."""
+
+    values: jax.Array
+    bins: jax.Array
 
 
 @dataclass(frozen=True)
@@ -109,20 +118,26 @@ class Program:
         self.init = jax.jit(self._init, compiler_options=_run_once())
         self.chunk = jax.jit(self._chunk, static_argnames=("length", "every"), donate_argnums=0)
         self.first = jax.jit(self._first)
-        self.keys = self._keys_kept(*inputs)
+        self.layer_keys: frozenset[Key] = frozenset()
+        self.keys, self.tensors = self._kept(*inputs)
 
-    def _keys_kept(self, *inputs) -> list[Key]:
-        """Return the records kept of a window, in order, after checking the quantities asked for."""
+    def _kept(self, *inputs) -> tuple[list[Key], list[Key]]:
+        """Return the records kept of a window and the tensors whose histograms are, in order.
+
+        Checks the quantities asked for.
+        """
         state = jax.eval_shape(self._init, jax.ShapeDtypeStruct((), jnp.uint32))
-        known: list[Key] = []
+        rows = Rows()
 
         def trace(state, x, y, key):
-            known.extend(self._recorded(state, x, y, key, every=1, **self._start())[1].keys)
+            rows.extend(self._recorded(state, x, y, key, every=1, **self._start())[1])
 
         jax.eval_shape(trace, state, *inputs[2:])
-        always = [key for key in known if key[0] == "train"]
-        wanted = set(self.setup.stats.chosen_quantities([q for s, q in known if s != "train"]))
-        return [key for key in known if key in always or key[1] in wanted]
+        stats = self.setup.stats
+        quantiles = [f"{tensor}.{q}" for _, tensor in rows.tensors for q in QUANTILES]
+        stats.chosen_quantities([q for s, q in rows.keys if s != "train"] + quantiles)
+        keys = [key for key in rows.keys if key[0] == "train" or stats.keeps(key[1])]
+        return keys, rows.tensors if any(map(stats.keeps, quantiles)) else []
 
     def _init(self, seed: jax.Array) -> TrainState:
         """Return the state before the first step. Always compiled: eager initial values differ in the last bit."""
@@ -187,7 +202,7 @@ class Program:
         return value, aux, Seen(seen, {}), grads
 
     def _update(self, state: TrainState, loss, rest, grads) -> tuple[TrainState, Any]:
-        """Return the state after the step, or what policies make of a bad one; the update, and whether dropped."""
+        """Return the state after the step, or what policies make of a bad one, and whether the update was dropped."""
         with jax.numpy_dtype_promotion("standard"):  # optax counts steps in int32 and mixes them with floats
             updates, opt_state = self.tx.update(grads, state.opt_state, state.params)
         new = state._replace(
@@ -215,22 +230,17 @@ class Program:
             step=jnp.where(on, new.step, state.step),
             diverged=jnp.where(going & diverged, state.step, state.diverged),
             aside=jax.tree.map(lambda n, o: jnp.where(on, n, o), aside, state.aside),
-        ), (updates, {"dropped": on & ~good} if self.setup.stability.drops else {})
+        ), {"dropped": on & ~good} if self.setup.stability.drops else {}
 
     def _start(self) -> dict[str, Any]:
         """Return what a window carries, at its start."""
         sums = {"loss": jnp.float32(0), "accuracy": jnp.float32(0)}
-        if self.setup.stats.level == "full":
-            sums |= {"gradient_norm": jnp.float32(0)}
-        most = {name: jnp.float32(-jnp.inf) for name in sums if name != "accuracy"}
-        return {"ever": self.observer.nobody(), "sums": sums, "most": most}
+        return {"ever": self.observer.nobody(), "sums": sums, "most": jnp.float32(-jnp.inf)}
 
-    def _tally(self, sums, most, loss, accuracy, grads):
+    @staticmethod
+    def _tally(sums, most, loss, accuracy):
         now = {"loss": loss, "accuracy": accuracy}
-        if "gradient_norm" in sums:
-            now["gradient_norm"] = global_norm(grads)
-        sums = {name: sums[name] + value for name, value in now.items()}
-        return sums, {name: jnp.maximum(most[name], now[name]) for name in most}, now
+        return {name: sums[name] + value for name, value in now.items()}, jnp.maximum(most, loss), now
 
     def _plain(self, state, x, y, key, *, ever, sums, most):
         """Do a step that is not recorded; return the state, what the window carries, and the step's own numbers."""
@@ -241,8 +251,8 @@ class Program:
         if watching:
             on = self.observer.active(seen.values, learnt)
             ever = {name: ever[name] | on[name] for name in ever}
-        sums, most, now = self._tally(sums, most, loss, accuracy, grads)
-        state, (_, dropped) = self._update(state, loss, rest, grads)
+        sums, most, now = self._tally(sums, most, loss, accuracy)
+        state, dropped = self._update(state, loss, rest, grads)
         return state, {"ever": ever, "sums": sums, "most": most}, now | dropped
 
     def _recorded(self, state, x, y, key, *, every, ever, sums, most, every_row: bool = False):
@@ -252,8 +262,8 @@ class Program:
         reading = self.observer.reading(state.step, learnt, every_row=every_row) if level != "none" else None
         back = self.observer.of_gradient(state.step, every_row=every_row) if level == "full" else None
         loss, (accuracy, rest), seen, grads = self._gradient(state, x, y, key, reading, back)
-        sums, most, now = self._tally(sums, most, loss, accuracy, grads)
-        new, (updates, dropped) = self._update(state, loss, rest, grads)
+        sums, most, now = self._tally(sums, most, loss, accuracy)
+        new, dropped = self._update(state, loss, rest, grads)
         now |= dropped
         with jax.numpy_dtype_promotion("standard"):
             rate = jnp.asarray(self.rate(state.step), jnp.float32)
@@ -262,7 +272,7 @@ class Program:
         if self.setup.stability.drops:
             rows.add_all({("train", "skipped"): new.aside["skipped"]})
         if level == "full":
-            rows.add_all({("train", f"{q}_max"): v for q, v in most.items()})
+            rows.add_all({("train", "loss_max"): most})
         if level == "none":
             return new, rows, now
         sited, on = self.observer.record(seen.values, seen.gradients, learnt)
@@ -278,8 +288,7 @@ class Program:
             new = new._replace(aside=new.aside | {"dead_for": dead_for})
             parts.append(self.observer.longest(dead_for))
         for part in parts:
-            rows.keys += part.keys
-            rows.parts += part.parts
+            rows.extend(part)
         rows.add_all(
             {
                 (site, f"param.{name}.{q}"): getattr(value, q)()
@@ -288,16 +297,44 @@ class Program:
                 for q in ("mean", "min", "max")
             }
         )
-        rows.add_all(layer_statistics(state.params, grads, updates, full=level == "full"))
+        self._add_layers(rows, state, new, grads, every)
         return new, rows, now
+
+    def _add_layers(self, rows: Rows, state, new, grads, every: int) -> None:
+        """Add the layers' norms, where they are due; what an update is, is what it changed."""
+        full = self.setup.stats.level == "full"
+        names: list[Key] = []
+
+        def norms(old, new, grads):
+            moved = jax.tree.map(lambda n, o: n - o, new, old)
+            part = layer_statistics(old, grads, moved, full=full)
+            if full:
+                squares = [jnp.square(v) for (_, q), v in part.items() if q == "gradient_norm"]
+                part["train", "gradient_norm"] = jnp.sqrt(sum(squares))
+            names[:] = part
+            return jnp.stack(list(part.values()))
+
+        inputs = state.params, new.params, grads
+        if self.setup.stats.layers_every <= every:
+            values = norms(*inputs)
+        else:
+            shape = jax.eval_shape(norms, *inputs)
+            due = self.due(state.step + 1, every)
+            values = jax.lax.cond(due, norms, lambda *_: jnp.zeros(shape.shape, shape.dtype), *inputs)
+        self.layer_keys = frozenset(names)
+        rows.add(names, values)
+
+    def due(self, step, every: int):
+        """Return whether the layers' norms are in the record of the window that ends with ``step``."""
+        return self.setup.stats.layers_due(step, every) | (step == self.setup.steps)
 
     # -- many steps ----------------------------------------------------------------------------------------
 
     def _chunk(self, state: TrainState, x, y, seed, *, length: int, every: int):
         """Train ``length`` steps.
 
-        Returns the state, a table (length // every, len(keys)) with a row for each window, and every step's own
-        numbers (length,): loss, accuracy, with full statistics the gradient's norm.
+        Returns the state, for each window a line of the ``Table``, and every step's own numbers (length,): loss,
+        accuracy, where policies drop updates whether one was.
         """
         if length % every:
             raise ValueError(f"a chunk of {length} steps is not made of windows of {every}")
@@ -328,7 +365,7 @@ class Program:
             state, rows, now = self._recorded(state, *inputs(state, indices_ExB[-1]), every=every, **carry)
             now = jax.tree.map(lambda v: v[None], now)
             trace = now if trace is None else jax.tree.map(lambda a, b: jnp.concatenate([a, b]), trace, now)
-            return state, (rows.vector(self.keys), trace)
+            return state, (self._out(rows), trace)
 
         state, (table, trace) = jax.lax.scan(window, state, indices_LxB.reshape(length // every, every, -1))
         trace = jax.tree.map(lambda v: v.reshape(length), trace)
@@ -341,6 +378,26 @@ class Program:
 
     def _step_key(self, dropout_key: jax.Array, state: TrainState) -> jax.Array:
         return jax.random.fold_in(dropout_key, state.step + state.aside["shift"])
+
+    def figures(self, table: Table) -> tuple[list[Key], np.ndarray]:
+        """Return names and values (N, K) of N fetched records, quantiles included, in float64."""
+        values = np.asarray(table.values, np.float64)
+        told = quantile_rows(self.tensors, np.asarray(table.bins, np.float64), self.setup.stats.keeps)
+        if not told:
+            return self.keys, values
+        return [*self.keys, *told], np.concatenate([values, np.stack(list(told.values()), 1)], 1)
+
+    def rows(self, table: Table, start: int, every: int, stop: int) -> list[tuple[int, str, str, float]]:
+        """Return rows in order of step: the k-th record belongs to step start + (k+1) every, up to stop."""
+        keys, values = self.figures(table)
+        return [
+            (end, site, quantity, value)
+            for k, line in enumerate(values.tolist())
+            if (end := start + (k + 1) * every) <= stop
+            for due in [self.due(end, every)]
+            for (site, quantity), value in zip(keys, line, strict=True)
+            if due or (site, quantity) not in self.layer_keys
+        ]
 
     def batch(self, state: TrainState, x, y, seed) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Return the samples, labels and key of the step that comes next."""
@@ -355,11 +412,14 @@ class Program:
         )[0]
         return x[index_B], y[index_B], self._step_key(dropout_key, state)
 
-    def _first(self, state: TrainState, x, y, seed) -> jax.Array:
-        """Return the rows, in the order of ``keys``, of the step that comes next, over its whole batch."""
+    def _out(self, rows: Rows) -> Table:
+        return Table(rows.vector(self.keys), rows.bins(self.tensors))
+
+    def _first(self, state: TrainState, x, y, seed) -> Table:
+        """Return the record of the step that comes next, over its whole batch."""
         inputs = self.batch(state, x, y, seed)
         _, rows, _ = self._recorded(state, *inputs, every=1, every_row=True, **self._start())
-        return rows.vector(self.keys)
+        return self._out(rows)
 
 
 def _forward_order(fn: Callable[..., Any], params: dict[str, Any], *inputs: Any) -> list[str]:

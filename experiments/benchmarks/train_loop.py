@@ -26,7 +26,6 @@ from actlab.cli.build import build
 from actlab.cli.composing import compose
 from actlab.cli.runtime import device
 from actlab.train import Run
-from actlab.train.loop import metric_rows
 from actlab.train.step import Program
 
 
@@ -39,8 +38,8 @@ def ours(run: Run):
 
     def chunk(steps: int) -> None:
         start = int(state[0].step)
-        state[0], records = program.chunk(state[0], x, y, seed, length=steps, every=every)
-        metric_rows(start, every, jax.device_get(records), stop=start + steps)
+        state[0], table, _ = program.chunk(state[0], x, y, seed, length=steps, every=every)
+        program.rows(jax.device_get(table), start, every, stop=start + steps)
         assert int(state[0].diverged) < 0
 
     return chunk

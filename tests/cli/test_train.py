@@ -183,7 +183,11 @@ def test_list(actlab):
 
 @pytest.mark.parametrize(
     "argv",
-    [["--help"], *([c, "--help"] for c in ("train", "report", "show", "gallery", "list")), ["--version"]],
+    [
+        ["--help"],
+        *([c, "--help"] for c in ("train", "report", "query", "show", "gallery", "list")),
+        ["--version"],
+    ],
 )
 def test_help_never_imports_jax(argv):
     program = (

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from actlab.stats import merge, summarize
-from actlab.stats.summary import BINS, QUANTILES, basics, edges, merge_all
+from actlab.stats.summary import BINS, EDGES, QUANTILES, basics, merge_all
 
 
 def reference(x):
@@ -124,7 +124,7 @@ def test_quantiles_lie_in_the_bin_of_the_true_ones(name):
 
 def test_the_histogram_counts_what_numpy_counts():
     x = np.float32(np.concatenate([TENSORS["spread units"].ravel(), [0, -0.0, 1e-30, -1e-30, 1e30, -1e30]]))
-    border = np.asarray(edges(), np.float64)
+    border = EDGES.astype(np.float64)
     assert (np.diff(border) > 0).all()
     wanted, _ = np.histogram(x, np.concatenate([[-np.inf], border[1:-1], [np.inf]]))
     got = np.asarray(summarize(x).bins)
