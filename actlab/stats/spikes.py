@@ -12,6 +12,7 @@ holds of it:
   spikes kept out or cut down, a lasting rise would alarm for ever, and each verdict would hang on all verdicts
   before it; so it is a function of the last W losses alone.
 - **Non-finite losses take a place but no part**: they age out like others. NaN scores NaN, +inf scores inf.
+  Losses beyond half of float32's range (1.7e38) have no median, and score NaN.
 - **No verdict, NaN, before W/4 finite losses** are there, and NaN exceeds no threshold.
 - **Floors**: ``relative`` keeps a rise of a few per cent from alarming, however quiet the loss was before (a flat
   loss has a MAD of 0); ``absolute`` is about the rounding of a float32 loss of order 1.
@@ -101,9 +102,10 @@ def spike_scores(
 
 
 def score(xp: ModuleType, window: Any, loss: Any, *, relative: float, absolute: float) -> Any:
-    """Return the score of ``loss`` (...) against ``window`` (..., W), NaN where there is none; ``xp``: numpy or jax.numpy.
+    """Return the score of ``loss`` (...) against ``window`` (..., W), NaN where there is none.
 
-    Every product is by a constant and none is added to: nothing for a compiler to fuse, so both give the same bits.
+    ``xp`` is numpy or jax.numpy; both arrays float32, NaN in the window where there is no loss. No product whose
+    rounding counts is added to anything: there is nothing for a compiler to fuse, so both give the same bits.
     """
     half = np.float32(0.5)
     count = xp.sum(xp.isfinite(window), axis=-1, dtype=np.int32)
@@ -114,7 +116,7 @@ def score(xp: ModuleType, window: Any, loss: Any, *, relative: float, absolute: 
             xp.take_along_axis(ordered, xp.maximum(k, 0)[..., None], -1)[..., 0]
             for k in ((count - 1) // 2, count // 2)
         )
-        return half * low + half * high  # exact: a half only moves the exponent
+        return half * (low + high)  # a half only moves the exponent
 
     middle = median(window)
     spread = np.float32(NORMAL) * median(xp.abs(window - middle[..., None]))

@@ -32,6 +32,12 @@ def look_at(
         first = jax.tree.map(lambda v: v[None], jax.device_get(program.first(state, x, y, seed)))
         keys, values = program.figures(first)
         rows += [row for row in _row(0, keys, values[0]) if row[1] != "train"]
+    every = run.eval_every * stats.curvature_every
+    curvature = bool(stats.curvature_every) and (at % every == 0 or at == run.setup.steps)
+    start = program.init(seed).params
+    row = jax.device_get(looks.whole(state, start, x, y, seed, curvature=curvature))
+    # Before the first update Adam has no scale: there is nothing to precondition with.
+    rows += [(at, s, q, float(v)) for (s, q), v in row.items() if at or q != "sharpness_preconditioned"]
     dead = run.program.observer.by_site(jax.device_get(state.aside["dead_for"]))
     tables["units"] = [(at, site, steps.tolist()) for site, steps in dead.items()]
     if run.setup.act.learn:

@@ -16,9 +16,12 @@ from actlab.stats.observer import Key, Rows
 from actlab.stats.sites import active_units
 from actlab.stats.spectra import ranks, selectivity
 from actlab.train.step import Program, TrainState
+from actlab.train.whole_run import whole_run
 
 EVAL_BATCH = 1024
 RANK_BATCH = 128  # samples whose matrix is decomposed: 2 ms a site on a CPU, and ranks to a few per cent
+CURVATURE_BATCH = 512  # samples the Hessian is of
+MICROBATCHES = 8  # of a batch, to tell a gradient from its noise
 CURVE = (-6.0, 6.0, 121)  # from, to, points of a learnt activation's curve
 
 
@@ -32,6 +35,7 @@ class Looks:
         self.evaluate = jax.jit(self._evaluate)
         self.locate = jax.jit(self._locate)
         self.curves = jax.jit(self._curves)
+        self.whole = jax.jit(self._whole, static_argnames="curvature")
         self.keys = self._keys_kept()
 
     def _keys_kept(self) -> list[Key]:
@@ -121,6 +125,45 @@ class Looks:
             grid = jnp.broadcast_to(x.reshape(-1, *[1] * len(shape)), (points, *shape))
             curves[site] = self.setup.act(grid, **learnt).reshape(points, -1).mean(-1)
         return x, curves
+
+    def _whole(self, state: TrainState, start_params, x, y, seed, *, curvature: bool) -> dict[Key, jax.Array]:
+        """Return the figures of the whole run, see `whole_run`; of the first samples of the training data.
+
+        Gradient noise is of the next batch. Dropout is off, running averages stand still.
+        """
+        program, setup = self.program, self.setup
+        batch_x, batch_y, key = program.batch(state, x, y, seed)
+        parts = min(MICROBATCHES, setup.batch_size // 2)
+        samples = setup.batch_size // max(parts, 1)
+
+        def loss(params, x, y):
+            return setup.loss(self._outputs(state._replace(params=params), x), y).mean()
+
+        noise = {}
+        if parts >= 2:
+            split = jax.tree.map(
+                lambda v: v[: parts * samples].reshape(parts, samples, *v.shape[1:]), (batch_x, batch_y)
+            )
+            noise = {"noise_loss": lambda p, b: loss(p, *b), "microbatches": split, "samples": samples}
+        update = None
+        if curvature:
+            new = program.step(state, batch_x, batch_y, key)
+            update = jax.tree.map(lambda n, o: n - o, new.params, state.params)
+        with jax.numpy_dtype_promotion("standard"):
+            rate = jnp.asarray(program.rate(state.step), jnp.float32)
+        row = whole_run(
+            lambda p: loss(p, x[:CURVATURE_BATCH], y[:CURVATURE_BATCH]),
+            state.params,
+            start_params,
+            state.opt_state,
+            optimizer=setup.optimizer,
+            learning_rate=rate,
+            key=jax.random.key(0),
+            update=update,
+            curvature=curvature,
+            **noise,
+        )
+        return {key: v for key, v in row.items() if setup.stats.keeps(key[1])}
 
     def _locate(self, state: TrainState, x, y, seed) -> dict[str, Any]:
         """Run the step a diverged state stopped before; tell what is finite, in the order it is computed."""

@@ -232,6 +232,11 @@ class Program:
             aside=jax.tree.map(lambda n, o: jnp.where(on, n, o), aside, state.aside),
         ), {"dropped": on & ~good} if self.setup.stability.drops else {}
 
+    def step(self, state: TrainState, x, y, key) -> TrainState:
+        """Return the state after one step on these samples."""
+        loss, (_, rest), _, grads = self._gradient(state, x, y, key, None, None)
+        return self._update(state, loss, rest, grads)[0]
+
     def _start(self) -> dict[str, Any]:
         """Return what a window carries, at its start."""
         sums = {"loss": jnp.float32(0), "accuracy": jnp.float32(0)}
