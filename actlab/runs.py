@@ -94,9 +94,8 @@ def read_run(folder: Path) -> Run:
     metrics = tables["metrics"]
     config = _read_yaml(folder / ".hydra" / "config.yaml")
     overrides = _read_yaml(folder / ".hydra" / "overrides.yaml")
-    is_gradient = (pl.col("quantity") == "gradient_norm") & (
-        pl.col("site") != "train"
-    )  # whose norm is global
+    # "train" has the norm of the whole gradient, which is no layer's.
+    is_gradient = (pl.col("quantity") == "gradient_norm") & (pl.col("site") != "train")
     is_site = pl.col("quantity").str.contains(r"^(pre|post)\.|^(dead|saturated)_share$")
     return Run(
         folder=folder,

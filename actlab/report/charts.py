@@ -6,6 +6,7 @@ import altair as alt
 import numpy as np
 
 from actlab.report import numbers
+from actlab.report.events import KINDS
 from actlab.report.view import View, brief, groups, specification
 from actlab.runs import Run
 
@@ -14,6 +15,14 @@ BAD = "#e0318c"
 
 FORMAT = ".6~g"
 """Labels of numbers; without a precision of its own, a ten among small ticks reads "1e+1"."""
+
+LOG_LABELS = (
+    "datum.value < 0.001 || datum.value >= 1e6 ? format(datum.value, '.2~e') : format(datum.value, '.2~r')"
+)
+"""Labels of a log axis, of colours too: powers of ten where a number would be long."""
+
+SHAPES = ["triangle-up", "square", "triangle-left", "cross", "diamond", "triangle-down", "circle", "wedge"]
+"""Signs of events, those of ``events.KINDS`` first, so that a kind has the same on every page."""
 
 POINTS = 300
 """Most points in a line; more records are averaged in groups."""
@@ -25,8 +34,11 @@ def step_axis(few: bool = False) -> alt.Axis:
     return alt.Axis(title="step", format=",d", grid=False, labelFlush=not few, **ticks)
 
 
-def line_view(run: Run, quantity: str) -> View | None:
-    """Return loss or accuracy of training and test over the steps, or None where neither was recorded."""
+def line_view(run: Run, quantity: str, events: dict[str, list] | None = None) -> View | None:
+    """Return loss or accuracy of training and test over the steps, or None where neither was recorded.
+
+    ``events`` are marks as columns ``step``, ``kind`` and ``message``: a rule each, with a sign for its kind.
+    """
     points: dict[str, list] = {"step": [], "value": [], "set": []}
     bad: dict[str, list] = {"step": [], "set": []}
     said, size = [], 1
@@ -63,12 +75,18 @@ def line_view(run: Run, quantity: str) -> View | None:
         caption += f" Each point averages up to {size} records."
     if bad["step"]:
         caption += " Magenta crosses at the top: the value was not finite."
-    spec = _lines(quantity, log, few=len(values) <= 12, marked=bool(bad["step"]))
+    kinds = list(dict.fromkeys(events["kind"])) if events else []
+    if events and kinds:
+        caption += " Upright lines mark what happened at a step; the signs at their feet say what."
+    spec = _lines(quantity, log, few=len(values) <= 12, marked=bool(bad["step"]), eventful=bool(kinds))
     label = f"{quantity} over the steps: {'; '.join(said) or 'no finite value'}"
-    tables = {"points": points, "bad": bad}
-    return View(
-        quantity.capitalize(), spec, tables, _sentence(said) + caption, {"ticks": _ticks(values)}, label
-    )
+    tables = {"points": points, "bad": bad} | ({"events": events} if events and kinds else {})
+    left_open = {
+        "ticks": _ticks(values),
+        "kinds": list(dict.fromkeys([*KINDS.values(), *kinds])),
+        "seen": kinds,
+    }
+    return View(quantity.capitalize(), spec, tables, _sentence(said) + caption, left_open, label)
 
 
 def _ticks(values: np.ndarray) -> list[float]:
@@ -86,7 +104,7 @@ def _sentence(parts: list[str]) -> str:
     return f"{text[0].upper()}{text[1:]}. " if text else ""
 
 
-def _lines(quantity: str, log: bool, few: bool, marked: bool) -> dict:
+def _lines(quantity: str, log: bool, few: bool, marked: bool, eventful: bool) -> dict:
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)
     axis = alt.Axis(
         title=None, format=FORMAT, **({"values": alt.ExprRef("ticks")} if log else {"tickCount": 5})
@@ -121,7 +139,24 @@ def _lines(quantity: str, log: bool, few: bool, marked: bool) -> dict:
             tooltip=[alt.Tooltip("set:N", title="not finite"), alt.Tooltip("step:Q", format=",d")],
         )
     )
-    return specification(alt.layer(lines, *([crosses] if marked else [])).properties(height=230))
+    layers = [*(_events(x) if eventful else []), lines, *([crosses] if marked else [])]
+    return specification(alt.layer(*layers).properties(height=230))
+
+
+def _events(x: alt.X) -> list[alt.Chart]:
+    """Return the rules of events and the signs at their feet, told apart by shape."""
+    tooltip = [
+        alt.Tooltip("message:N", title=" "),
+        alt.Tooltip("kind:N", title="what"),
+        alt.Tooltip("step:Q", format=",d"),
+    ]
+    base = alt.Chart(alt.NamedData("events")).encode(x=x, tooltip=tooltip)
+    shapes = alt.Scale(domain=alt.ExprRef("kinds"), range=SHAPES)
+    legend = alt.Legend(title=None, orient="bottom", symbolSize=60, columns=3, values=alt.ExprRef("seen"))
+    signs = base.mark_point(style=["event"], filled=True, size=60, opacity=1).encode(
+        y=alt.value(224), shape=alt.Shape("kind:N", scale=shapes, legend=legend)
+    )
+    return [base.mark_rule(style=["event"]), signs]
 
 
 def parameter_views(run: Run) -> list[View]:

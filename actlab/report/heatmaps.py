@@ -7,12 +7,15 @@ from dataclasses import dataclass
 import altair as alt
 import numpy as np
 
-from actlab.report.charts import BAD, step_axis
-from actlab.report.view import View, brief, groups, specification
+from actlab.report.charts import BAD, LOG_LABELS, step_axis
+from actlab.report.view import View, brief, cells, groups, specification
 from actlab.runs import Run
 
 COLUMNS = 160
 """Most columns in a heatmap; of more records the largest value of each group of neighbours is drawn."""
+
+CELLS = 16_000
+"""Most cells in a heatmap, so that a page of a thousand sites stays small; never fewer than 20 columns."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +88,9 @@ def _view(run: Run, what: Heatmap) -> View | None:
     steps, sites, values = run.grid(run.layers if what.of_layers else run.sites, what.quantity)
     if not len(steps):
         return None
-    values, size = _thinned(values)
-    steps = steps[[part[-1] for part in groups(len(steps), COLUMNS)]]
+    columns = max(20, min(COLUMNS, CELLS // len(sites)))
+    values, size = thinned(values, columns)
+    steps = steps[[part[-1] for part in groups(len(steps), columns)]]
     good = values[np.isfinite(values)]
     scale, ticks = [0.0, 1.0], [0, 0.1, 0.5, 1] if what.scale == "sqrt" else [0, 0.5, 1]
     if what.scale == "log":
@@ -100,14 +104,14 @@ def _view(run: Run, what: Heatmap) -> View | None:
         caption += " Magenta: not finite."
     if size > 1:
         caption += f" Each column shows the largest of up to {size} neighbouring records."
-    edges = _edges(steps)
+    ends = edges(steps)
     table = {
         "sites": list(sites),
         "steps": steps.tolist(),
-        "edges": brief(edges, 7),
+        "edges": brief(ends, 7),
         # About a pixel to the right: between exact neighbours browsers leave a hairline of background.
-        "overlap": brief([(edges[-1] - edges[0]) / 400])[0],
-        "cells": [_cells(line) for line in values],
+        "overlap": brief([(ends[-1] - ends[0]) / 400])[0],
+        "cells": [cells(line) for line in values],
     }
     thing = "layer" if what.of_layers else "site"
     return View(
@@ -117,7 +121,7 @@ def _view(run: Run, what: Heatmap) -> View | None:
         caption,
         {
             "sites": list(sites),
-            "x": brief(edges[[0, -1]], 7),
+            "x": brief(ends[[0, -1]], 7),
             "scale": brief(scale),
             "ticks": ticks,
             "steps": steps.tolist(),
@@ -127,24 +131,13 @@ def _view(run: Run, what: Heatmap) -> View | None:
     )
 
 
-def _thinned(values: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return at most COLUMNS columns, each the largest of its group (infinity wins, NaN loses), and sizes."""
-    parts = groups(values.shape[1], COLUMNS)
+def thinned(values: np.ndarray, most: int) -> tuple[np.ndarray, int]:
+    """Return at most ``most`` columns, each the largest of its group (infinity wins, NaN loses), and sizes."""
+    parts = groups(values.shape[1], most)
     return np.stack([np.fmax.reduce(values[:, part], axis=1) for part in parts], axis=1), max(map(len, parts))
 
 
-def _cells(line: np.ndarray) -> list:
-    """Return a row for the page: numbers, None where nothing was recorded, "!" where it was not finite."""
-    cells: list = [None] * len(line)
-    for i in np.flatnonzero(np.isinf(line)):
-        cells[i] = "!"
-    good = np.flatnonzero(np.isfinite(line))
-    for i, value in zip(good, brief(line[good]), strict=True):
-        cells[i] = value
-    return cells
-
-
-def _edges(steps: np.ndarray) -> np.ndarray:
+def edges(steps: np.ndarray) -> np.ndarray:
     """Return the borders of the columns: halfway between records."""
     if len(steps) == 1:
         return np.array([steps[0] - 0.5, steps[0] + 0.5])
@@ -165,7 +158,6 @@ def _decades(values: np.ndarray) -> list[float]:
 def _spec(what: Heatmap, count: int, few: bool) -> dict:
     row = max(9.0, min(34.0, 320.0 / count))
     form = ".3~g" if what.scale == "log" else ".1%"
-    labels = "datum.value < 0.001 || datum.value >= 1e6 ? format(datum.value, '.2~e') : format(datum.value, '.2~r')"
     colour = alt.Color(
         "shade:Q",
         scale=alt.Scale(type=what.scale, domain=alt.ExprRef("scale"), clamp=True, nice=False),
@@ -175,7 +167,7 @@ def _spec(what: Heatmap, count: int, few: bool) -> dict:
             gradientLength=180,
             gradientThickness=10,
             values=alt.ExprRef("ticks"),
-            labelExpr=labels if what.scale == "log" else "format(datum.value, '.0%')",
+            labelExpr=LOG_LABELS if what.scale == "log" else "format(datum.value, '.0%')",
         ),
     )
     base = alt.Chart(alt.NamedData("cells")).encode(
@@ -190,7 +182,7 @@ def _spec(what: Heatmap, count: int, few: bool) -> dict:
         ),
     )
     tooltip = [alt.Tooltip("site:N"), alt.Tooltip("step:Q", format=",d")]
-    cells = (
+    good = (
         base.transform_filter("!datum.bad")
         .transform_calculate(shade="max(datum.value, 1e-300)" if what.scale == "log" else "datum.value")
         .mark_rect(strokeWidth=0, clip=True)
@@ -202,4 +194,4 @@ def _spec(what: Heatmap, count: int, few: bool) -> dict:
         .mark_rect(strokeWidth=0, color=BAD, clip=True)
         .encode(tooltip=[*tooltip, alt.Tooltip("word:N", title=what.quantity)])
     )
-    return specification(alt.layer(cells, bad).properties(height=round(row * count)))
+    return specification(alt.layer(good, bad).properties(height=round(row * count)))

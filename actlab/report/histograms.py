@@ -8,21 +8,37 @@ import altair as alt
 import numpy as np
 
 from actlab.report.charts import FORMAT
-from actlab.report.view import View, brief, specification
+from actlab.report.view import View, brief, some_of, specification, spread
 from actlab.runs import Run
 
 Curve = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Inputs, the activation there, and its derivative there."""
 
 
+SITES = 48
+"""Most sites that are drawn."""
+
+
 def histogram_ranges(run: Run) -> dict[str, tuple[float, float]]:
-    """Return for each site the range of inputs its histogram panel shows, where there are any."""
+    """Return for each site the range of inputs its panel shows; of more than SITES sites evenly spread ones."""
+    sites = _recorded(run)
     shown = {}
-    for site in run.sites:
+    for site in (sites[i] for i in spread(len(sites), SITES)):
         records = _records(run, site, "pre")
         if records:
             shown[site] = _range(records)
     return shown
+
+
+def histogram_note(run: Run) -> str:
+    """Return the sentence on sites that are left out, "" where all are drawn."""
+    sites = _recorded(run)
+    return some_of(min(len(sites), SITES), len(sites))
+
+
+def _recorded(run: Run) -> list[str]:
+    recorded = set(run.histograms.filter(run.histograms["tensor"] == "pre")["site"])
+    return [site for site in run.sites if site in recorded]
 
 
 def histogram_views(run: Run, curves: Mapping[str, Curve]) -> list[View]:

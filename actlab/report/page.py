@@ -6,6 +6,7 @@ import base64
 import datetime
 import hashlib
 import json
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from string import Template
@@ -13,15 +14,22 @@ from typing import Any
 
 from actlab.errors import InputError
 from actlab.files import write_atomic
-from actlab.report import sections, words
+from actlab.report import events, sections, words
 from actlab.report.bundle import javascript
 from actlab.report.charts import line_view, parameter_views
 from actlab.report.curves import curves
+from actlab.report.depth import depth_views
+from actlab.report.findings import findings
 from actlab.report.heatmaps import heatmap_views
-from actlab.report.histograms import histogram_ranges, histogram_views
+from actlab.report.histograms import histogram_note, histogram_ranges, histogram_views
+from actlab.report.learnt import curve_views
+from actlab.report.ridgelines import ridge_views
 from actlab.report.theme import DARK, LIGHT
+from actlab.report.trends import attention_views, ratio_view, trend_views
+from actlab.report.units import unit_views
 from actlab.report.view import View
 from actlab.runs import Run, read_run
+from actlab.stability import Diagnosis, detect, diagnose
 
 HERE = Path(__file__).parent
 
@@ -34,7 +42,7 @@ def write_report(folder: Path, *, cache: Path | None = None) -> Path:
     """
     run = read_run(Path(folder))
     path = run.folder / "report.html"
-    text = page(run, javascript(cache))
+    text = page(run, javascript(cache), diagnose(run), detect(run))
     try:
         write_atomic(path, text)
     except OSError as error:
@@ -42,19 +50,33 @@ def write_report(folder: Path, *, cache: Path | None = None) -> Path:
     return path
 
 
-def page(run: Run, bundle: str) -> str:
-    """Return the page's text; ``bundle`` is the JavaScript that defines ``vegaEmbed``."""
+def page(run: Run, bundle: str, diagnosis: Diagnosis, detected: Sequence[Any] = ()) -> str:
+    """Return the page's text; ``bundle`` is the JavaScript that defines ``vegaEmbed``.
+
+    ``diagnosis`` and the events ``detected`` in the run's records come from ``actlab.stability``.
+    """
     drawn, sentence = curves(run, histogram_ranges(run))
-    training = [view for view in (line_view(run, "loss"), line_view(run, "accuracy")) if view is not None]
-    heatmaps = heatmap_views(run)
-    histograms = histogram_views(run, drawn)
-    parameters = parameter_views(run)
-    views = [*training, *heatmaps, *histograms, *parameters]
+    happened = events.happenings(run, detected)
+    lines = [line_view(run, "loss", events.marks(happened)), line_view(run, "accuracy")]
+    profiles, stops = depth_views(run)
+    ridges, ridge_note = ridge_views(run)
+    units, unit_note = unit_views(run)
+    ratio = ratio_view(run)
+    charts = {
+        "training": [view for view in lines if view is not None],
+        "depth": profiles,
+        "heatmaps": heatmap_views(run),
+        "histograms": histogram_views(run, drawn),
+        "ridges": ridges,
+        "parameters": parameter_views(run),
+        "learnt": curve_views(run),
+        "trends": [*([ratio] if ratio else []), *trend_views(run)],
+        "attention": attention_views(run),
+        "units": units,
+    }
+    views = [view for group in charts.values() for view in group]
     place = {id(view): i for i, view in enumerate(views)}
-
-    def cards(chosen: list[View]) -> str:
-        return "".join(sections.card(view, place[id(view)]) for view in chosen)
-
+    cards = {name: [sections.card(view, place[id(view)]) for view in group] for name, group in charts.items()}
     style = (HERE / "page.css").read_text(encoding="utf-8")
     code = "".join((HERE / name).read_text(encoding="utf-8") for name in ("chart.js", "page.js"))
     title = words.title(run)
@@ -68,13 +90,17 @@ def page(run: Run, bundle: str) -> str:
         state_words=escape(words.STATES.get(words.state(run), "state unknown")),
         facts=sections.facts(run),
         banner=sections.banner(run),
+        findings=findings(diagnosis.findings, diagnosis.unjudged, diagnosis.judged),
         sites=sections.site_table(run),
-        training=cards(training) or '<p class="note">No loss or accuracy was recorded.</p>',
-        heatmaps=sections.heatmaps(cards(heatmaps)),
-        histograms=sections.histograms(
-            cards(histograms[:8]), cards(histograms[8:]), len(histograms), sentence
-        ),
-        parameters=sections.parameters(cards(parameters)),
+        training=sections.training(cards["training"], events.listing(happened)),
+        depth=sections.depth(cards["depth"], stops),
+        heatmaps=sections.heatmaps("".join(cards["heatmaps"])),
+        histograms=sections.histograms(cards["histograms"], sentence, histogram_note(run)),
+        ridges=sections.ridges(cards["ridges"], ridge_note),
+        parameters=sections.parameters(cards["parameters"], cards["learnt"]),
+        trends=sections.trends(cards["trends"]),
+        attention=sections.attention(cards["attention"]),
+        units=sections.units(cards["units"], unit_note),
         details=sections.details(run),
         version=f" {escape(str(version))}" if version else "",
         when=f" on {datetime.datetime.now().astimezone():%d %B %Y, %H:%M}",

@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 from actlab.report import numbers, words
+from actlab.report.findings import findings as findings
 from actlab.report.verdict import VERDICTS
 from actlab.report.view import View
 from actlab.runs import Run
@@ -95,6 +96,47 @@ def _section(name: str, heading: str, lead: str, body: str) -> str:
     )
 
 
+def _grid(cards: list[str], most: int | None = None, thing: str = "site") -> str:
+    """Return cards side by side; those beyond the first ``most`` are folded away."""
+    first = f'<div class="grid">{"".join(cards[:most])}</div>'
+    rest = cards[most:] if most is not None else []
+    if not rest:
+        return first
+    others = f"The other {len(rest)} {thing}{'s' if len(rest) > 1 else ''}"
+    folded = f'<summary>{others}</summary><div class="grid">{"".join(rest)}</div>'
+    return f'{first}<details class="more">{folded}</details>'
+
+
+def _note(text: str) -> str:
+    return f'<p class="note">{escape(text)}</p>' if text else ""
+
+
+def training(cards: list[str], events: str) -> str:
+    """Return what stands under the heading of training: loss and accuracy, and the list of events."""
+    if not cards:
+        return _note("No loss or accuracy was recorded.") + events
+    return _grid(cards) + events
+
+
+def depth(cards: list[str], steps: list[int]) -> str:
+    """Return the section of profiles against depth, with the slider that chooses the step of all its charts."""
+    if not cards:
+        return ""
+    lead = (
+        "The network from its input (left) to its output (right) at one step. Move the slider, or press play, to see "
+        "training pass. Faint: the other steps; dotted: the first."
+    )
+    slider = (
+        '<div class="slider" role="group" aria-label="Step of the charts against depth">'
+        '<label for="depth-step">Step</label>'
+        f'<input type="range" id="depth-step" min="0" max="{len(steps) - 1}" value="{len(steps) - 1}" '
+        f'data-steps="{",".join(map(str, steps))}" aria-valuetext="step {steps[-1]:,}">'
+        f'<output for="depth-step">{steps[-1]:,}</output>'
+        '<button type="button" id="depth-play" aria-pressed="false">Play</button></div>'
+    )
+    return _section("depth", "Against depth", lead, f"{slider if len(steps) > 1 else ''}{_grid(cards)}")
+
+
 def heatmaps(cards: str) -> str:
     """Return the section of site by time."""
     if not cards:
@@ -103,9 +145,9 @@ def heatmaps(cards: str) -> str:
     return _section("heatmaps", "Site by site over time", lead, f'<div class="grid">{cards}</div>')
 
 
-def histograms(first: str, rest: str, count: int, sentence: str) -> str:
+def histograms(cards: list[str], sentence: str, note: str) -> str:
     """Return the section of histograms under the curve; sites beyond the first eight are folded away."""
-    if not count:
+    if not cards:
         return ""
     under = "" if sentence else ", under the activation f and its derivative f′"
     across = "" if sentence else ", on f's own scale, so a value can be followed up to the curve and across"
@@ -115,25 +157,61 @@ def histograms(first: str, rest: str, count: int, sentence: str) -> str:
         f"out{across}.{slope} Heights are the root of the count, relative to the fullest bin, so that tails "
         "stay visible; one value in a thousand at each end is cut off."
     )
-    note = f'<p class="note">{escape(sentence)}</p>' if sentence else ""
-    more = ""
-    if rest:
-        others = f"The other {count - 8} site{'s' if count > 9 else ''}"
-        more = f'<details class="more"><summary>{others}</summary><div class="grid">{rest}</div></details>'
-    return _section(
-        "histograms",
-        "Values in and out" if sentence else "Values under the curve",
-        lead,
-        f'{note}<div class="grid">{first}</div>{more}',
-    )
+    heading = "Values in and out" if sentence else "Values under the curve"
+    return _section("histograms", heading, lead, _note(sentence) + _note(note) + _grid(cards, 8))
 
 
-def parameters(cards: str) -> str:
-    """Return the section of learnt parameters."""
+def ridges(cards: list[str], note: str) -> str:
+    """Return the section of distributions over time; sites beyond the first four are folded away."""
     if not cards:
         return ""
+    lead = (
+        "One ridge a record, the first at the top, the newest in front, all on one axis: how what goes in (left) and "
+        "what comes out (right) moved and spread while the network learned. Heights are the root of the share, "
+        "relative to the fullest place of each ridge."
+    )
+    return _section("ridges", "Values over time", lead, _note(note) + _grid(cards, 4))
+
+
+def parameters(cards: list[str], learnt: list[str]) -> str:
+    """Return the section of learnt parameters and of the curves they make."""
+    if not cards and not learnt:
+        return ""
+    body = _grid(cards) if cards else ""
+    if learnt:
+        body += (
+            '<p class="lead">The activation itself as learnt at each site, the mean over its units; '
+            f"dashed: where it began.</p>{_grid(learnt, 8)}"
+        )
     lead = "What training made of the activation's own parameters."
-    return _section("parameters", "Learnt parameters", lead, f'<div class="grid">{cards}</div>')
+    return _section("parameters", "Learnt parameters", lead, body)
+
+
+def trends(cards: list[str]) -> str:
+    """Return the section of how far and over what ground steps go."""
+    if not cards:
+        return ""
+    lead = "How large steps are, how steep the ground is that they go over, and how far they have come."
+    return _section("trends", "Steps and curvature", lead, _grid(cards))
+
+
+def attention(cards: list[str]) -> str:
+    """Return the section of attention."""
+    if not cards:
+        return ""
+    lead = "How widely attention heads look, and how large their scores are."
+    return _section("attention", "Attention", lead, _grid(cards))
+
+
+def units(cards: list[str], note: str) -> str:
+    """Return the section of dead units; sites beyond the first six are folded away."""
+    if not cards and not note:
+        return ""
+    lead = "A unit is dead while it lets no gradient through for any sample read."
+    if cards:
+        lead += " One row a unit; the bar begins where it died and deepens the longer it stays dead."
+    said = f'<p class="lead">{escape(note)}</p>' if note else ""
+    return _section("units", "Dead units, one by one", lead, (_grid(cards, 6) if cards else "") + said)
 
 
 def details(run: Run) -> str:

@@ -56,7 +56,7 @@ def activation(run: Run) -> str:
     parts = [
         f"{key} {plain(value)}" + (f", learnt per {per}" if key in learn else "")
         for key, value in choice.items()
-        if key not in {"name", "learn", "per"} and not key.startswith("_")
+        if key not in {"name", "learn", "per"} and not key.startswith("_") and (key, value) != ("lean", False)
     ]
     parts += [f"{key} learnt per {per}" for key in learn if key not in choice]
     name = str(choice["name"]).rpartition(":")[2]
@@ -158,6 +158,9 @@ def site_rows(run: Run) -> list[dict[str, Any]]:
     first = found.get("site") if isinstance(found, dict) else None
     rows = []
     for site in run.sites:
+        # Attention scores are no activation: they have a section of their own.
+        if len(run.series(site, "entropy.mean")[0]) and not len(run.series(site, "post.variance")[0]):
+            continue
         row: dict[str, Any] = {name: run.last(site, name) for name in QUANTITIES}
         row["gradient_norm"] = norms.get(run.layer_of(site) or "")
         if row["gradient_norm"] is not None and largest > 0:

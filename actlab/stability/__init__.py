@@ -1,4 +1,4 @@
-"""What goes wrong in training, told from a run's records: events in its series, named findings, what to try."""
+"""What goes wrong in training, told from a run's records: events, and named findings with what to try."""
 
 from actlab.stability.detect import detect as detect
 from actlab.stability.detectors import Event as Event

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from actlab.errors import InputError
-from actlab.stats.basic import layer_leaves
+from actlab.stats.layers import layer_leaves
 
 
 class GradientNoise(NamedTuple):

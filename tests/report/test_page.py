@@ -5,14 +5,19 @@ import json
 import os
 import re
 
+import polars as pl
 import pytest
 import yaml
 
 import actlab.report.page
 from actlab.errors import InputError
 from actlab.report import write_report
+from actlab.runs import read_run
+from actlab.stability import Diagnosis
 
-KINDS = "healthy relu saturated diverged begun running deep long learnt softmax nans"
+from .test_findings import finding
+
+KINDS = "healthy relu saturated diverged begun running deep long learnt softmax nans full sick"
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -143,4 +148,59 @@ def test_a_page_is_replaced_whole_or_not_at_all(new_run, monkeypatch):
 
 def test_eight_sites_and_two_hundred_records_stay_small(page):
     # The bundle adds 0.9 MB.
-    assert len(page("relu").encode()) < 0.5e6
+    assert len(page("relu").encode()) < 0.7e6
+
+
+def test_a_full_run_has_every_section_and_a_basic_one_those_it_can_fill(page):
+    full, basic = page("full"), page("healthy")
+    for name in ("depth", "ridges", "parameters", "trends", "attention", "units"):
+        assert f'id="h-{name}"' in full
+    for name in ("attention", "units", "parameters"):
+        assert f'id="h-{name}"' not in basic
+    for name in ("depth", "ridges", "trends"):
+        assert f'id="h-{name}"' in basic
+    assert "blocks.0.scores" not in full[full.index("Site by site") : full.index("h-charts")]
+
+
+def test_the_slider_knows_its_steps(page):
+    steps = [int(step) for step in re.search(r'data-steps="([^"]*)"', page("full"))[1].split(",")]
+    depth = [view for view in payload(page("full"))["views"] if "profile" in view["tables"]]
+    assert len(depth) == 6
+    for view in depth:
+        assert sorted(set(view["tables"]["profile"]["keys"]["step"])) == steps
+    assert f'max="{len(steps) - 1}" value="{len(steps) - 1}"' in page("full")
+
+
+def test_findings_stand_before_everything_but_a_divergence(runs):
+    found = Diagnosis((finding(title="Too warm"),), (), ("one",))
+    text = actlab.report.page.page(read_run(runs("diverged")), "/* bundle */", found)
+    places = [text.index(what) for what in ('role="alert"', "Too warm", "Site by site")]
+    assert places == sorted(places)
+
+
+def test_a_thousand_sites_stay_below_six_megabytes(new_run):
+    folder = new_run(sites=2, records=3)
+    run = read_run(folder)
+    few = run.metrics.filter(pl.col("site") == "blocks.0.act")
+    names = [f"blocks.{i}.act" for i in range(1000)]
+    many = few.drop("site").join(pl.DataFrame({"site": names}), how="cross").select(run.metrics.columns)
+    bins = run.histograms.filter(pl.col("site") == "blocks.0.act").drop("site")
+    bins = bins.join(pl.DataFrame({"site": names}), how="cross").select(run.histograms.columns)
+    wide = {
+        "metrics": many.sort("step"),
+        "histograms": bins.sort("step"),
+        "sites": tuple(names),
+        "layers": tuple(names),
+    }
+    fields = {name: getattr(run, name) for name in run.__dataclass_fields__}
+    text = actlab.report.page.page(type(run)(**{**fields, **wide}), "/* bundle */", Diagnosis((), (), ()))
+    assert len(text.encode()) < 6e6
+    assert "48 of 1,000 sites are drawn, evenly spread over the depth." in text
+
+
+def test_a_page_tells_what_the_diagnosis_finds(page):
+    sick, healthy = page("sick"), page("healthy")
+    assert "Vanishing gradients" in sick
+    assert sick.count('class="card finding sev-warning"') == 2
+    assert "Nothing that needs a change was found by" in healthy
+    assert 'class="card finding sev-warning"' not in healthy

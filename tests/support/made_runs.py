@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import made_full
 import numpy as np
 import polars as pl
 import pytest
@@ -45,8 +46,13 @@ def make_run(
     command: str | None = None,
     histograms: int = 5,
     samples: int = 2048,
+    full: bool = False,
+    sick: bool = False,
 ) -> Path:
-    """Write a run folder whose numbers behave as a trained network's do."""
+    """Write a run folder whose numbers behave as a trained network's do, or with ``sick`` as a broken one's.
+
+    ``full`` adds what ``stats=full`` records.
+    """
     rng = np.random.default_rng(0)
     names = [f"blocks.{i}.act" for i in range(sites)]
     layers = [*(f"blocks.{i}.linear" for i in range(sites)), "head"]
@@ -114,7 +120,17 @@ def make_run(
                 (step, name, "update_ratio", math.nan if bad else 1e-3 * norm / (0.5 + depth / sites)),
                 (step, name, "weight_norm", 8.0),
             ]
-    for sub, schema, table in (("metrics", METRICS, rows), ("histograms", HISTOGRAMS, bins)):
+    tables = [("metrics", METRICS, rows), ("histograms", HISTOGRAMS, bins)]
+    every = steps.tolist()
+    if full:
+        rows += made_full.metric_rows(every, names, layers, sick)
+        tables += [
+            ("units", made_full.UNITS, made_full.unit_rows(every, names, sick)),
+            ("events", made_full.EVENTS, made_full.event_rows(every, sick)),
+        ]
+        if learn:
+            tables.append(("curves", made_full.CURVES, made_full.curve_rows(every, names)))
+    for sub, schema, table in tables:
         (folder / sub).mkdir(parents=True, exist_ok=True)
         size = -(-len(table) // parts) if table else 1
         for i in range(0, len(table), size):
@@ -156,7 +172,7 @@ def make_run(
         "device": "cpu: 2 cores, x86_64",
         "git_commit": "0a1b2c3",
         "parameters": 15210,
-        "sites": names,
+        "sites": [*names, *(made_full.ATTENTION if full else ())],
         "layers": layers,
         "divergence": broken if state == "diverged" else None,
     }
@@ -176,6 +192,8 @@ KINDS: dict[str, dict] = {
     "learnt": {"activation": "swish", "learn": ("beta",)},
     "softmax": {"activation": "softmax"},
     "nans": {"activation": "relu", "nans": True},
+    "full": {"activation": "swish", "learn": ("beta",), "full": True},
+    "sick": {"activation": "relu", "sites": 12, "full": True, "sick": True},
 }
 
 
