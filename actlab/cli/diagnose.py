@@ -7,6 +7,7 @@ import math
 import os
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from actlab.runs import Run
-    from actlab.stability import Diagnosis, Finding
+    from actlab.stability import Diagnosis, Event, Finding
 
 USAGE = """\
 usage: actlab diagnose RUN [--json] [--strict]
@@ -34,6 +35,7 @@ exit codes: 0 whatever was found, 1 with --strict, 2 bad input
 """
 STYLES = {"serious": "bold red", "warning": "yellow", "note": "cyan"}
 FLAGS = ("--json", "--strict", "--at-init")
+MOST_EVENTS = 10  # shown; --json has all
 WIDTH = 100  # where there is no terminal
 
 
@@ -108,13 +110,38 @@ def at_init(argv: list[str]) -> Run:
 
 def as_json(run: Run, diagnosis: Diagnosis) -> dict[str, Any]:
     """Return what ``--json`` prints."""
-    events = run.events.to_dicts()
+    told = [
+        {
+            key: None if isinstance(v, float) and not math.isfinite(v) else v
+            for key, v in asdict(event).items()
+        }
+        for event in events(run)
+    ]
     return {
         "run": _name(run),
         "state": run.info.get("state", "unknown"),
         **diagnosis.as_dict(),
-        "events": events,
+        "events": told,
     }
+
+
+def events(run: Run) -> list[Event]:
+    """Return what was noted while training and what the detectors find in the records, by step."""
+    from actlab.stability import Event, detect
+
+    noted = [
+        Event(
+            kind,
+            step,
+            step,
+            site,
+            math.nan if v is None else v,
+            math.nan if at is None else at,
+            message or "",
+        )
+        for step, kind, site, v, at, message in run.events.iter_rows()
+    ]
+    return sorted([*noted, *detect(run)], key=lambda event: event.step)
 
 
 def show(run: Run, diagnosis: Diagnosis, console: Console) -> None:
@@ -128,10 +155,10 @@ def show(run: Run, diagnosis: Diagnosis, console: Console) -> None:
     for finding in diagnosis.findings:
         console.print()
         _print(finding, console)
-    if len(run.events):
-        console.print(f"\nevents, {len(run.events)} in all")
-        for event in run.events.head(10).iter_rows(named=True):
-            line = f"step {event['step']:,}  {event['kind']}  {event['message'] or ''}"
+    if told := events(run):
+        console.print(f"\nevents, {len(told)} in all")
+        for event in told[:MOST_EVENTS]:
+            line = f"step {event.step:,}  {event.kind}  {event.message}"
             console.print(Padding(Text(line, overflow="fold"), (0, 0, 0, 2), expand=False))
     if diagnosis.unjudged:
         console.print("\nnot judged")

@@ -195,6 +195,11 @@ def rank_collapse(reading: Reading, rule: Rule) -> Finding | Unjudged | None:
     cosine = np.where(np.isfinite(cosine), np.clip(cosine, -1.0, 1.0), np.nan)
     if np.isnan(cosine).all():
         return None
+    _, others, before = reading.table("pre_cosine")
+    if others == sites and before.shape == cosine.shape:
+        # Outputs with a large mean are nearly parallel and can be told apart all the same, if their inputs can.
+        alike = np.nan_to_num(before, nan=1.0, posinf=1.0) >= rule.limits["before"].at
+        cosine = np.where(alike | (np.arange(len(sites)) == 0)[:, None], cosine, np.minimum(cosine, 0.0))
     worst = np.nanmax(np.where(np.isnan(cosine), -1.0, cosine), axis=0)
     grown = (1 - cosine[0]) / np.maximum(1 - worst, 1e-7)
     bad = (worst >= limit.at) & (np.nan_to_num(grown) >= growth.at)

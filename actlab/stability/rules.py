@@ -223,6 +223,8 @@ RULES = (
         {
             # Mean cosine between samples at the worst site; a relu network at initialisation has 0.9 at depth 12.
             "cosine": Limit(at=0.97, sure=0.995, serious=0.995),
+            # The same before the activation, at the same site.
+            "before": Limit(at=0.9, sure=0.99),
             # How it grew from the first site: 1 - cosine there over 1 - cosine here.
             "growth": Limit(at=3.0, sure=10.0),
         },

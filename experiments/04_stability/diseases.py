@@ -71,6 +71,11 @@ SICK = (
         ("learning_rate_too_high",),
     ),
     Case(
+        "sigmoid in 8 layers, skips, layer norm",
+        "activation=sigmoid model.depth=8 model.norm=layer model.residual=true",
+        ("rank_collapse",),
+    ),
+    Case(
         "2 units wide, 20 layers",
         "activation=relu model.width=2 model.depth=20 steps=500",
         ("born_dead",),
@@ -168,10 +173,7 @@ HEALTHY = (
     Case("relu in 8 layers", "activation=relu model.depth=8"),
     Case("tanh in 8 layers", "activation=tanh model.depth=8 model.init=lecun_normal"),
     Case("gelu in 12 layers, skips", "activation=gelu model.depth=12 model.residual=true model.norm=layer"),
-    Case(
-        "sigmoid in 8 layers, normalised",
-        "activation=sigmoid model.depth=8 model.norm=layer model.residual=true",
-    ),
+    Case("sigmoid in 8 layers, batch norm", "activation=sigmoid model.depth=8 model.norm=batch"),
     Case("batch norm", "activation=relu model.depth=6 model.norm=batch"),
     Case("SGD with momentum", "optimizer=sgd optimizer.learning_rate=0.05"),
     Case("bfloat16", "dtype=bfloat16"),
@@ -194,7 +196,7 @@ def train(case: Case, folder: Path, *more: str) -> Run:
     from actlab.train.folder import RunFolder
 
     overrides, written = [*more, *case.arguments], folder / ".hydra" / "overrides.yaml"
-    if written.exists() and OmegaConf.load(written) == overrides:
+    if (folder / "run.json").exists() and OmegaConf.load(written) == overrides:
         run = read_run(folder)
         if run.info["state"] in ("finished", "diverged"):
             return run

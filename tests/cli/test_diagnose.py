@@ -1,6 +1,7 @@
 """``actlab diagnose`` on run folders and on runs that have not begun."""
 
 import json
+import re
 
 import pytest
 
@@ -48,7 +49,7 @@ def test_json(actlab, runs):
         "override": "optimizer.learning_rate=0.0001",
     }
     assert {u["name"] for u in told["unjudged"]} >= {"rank_collapse", "output_misfit"}
-    assert told["events"] == []
+    assert all(e.keys() >= {"kind", "step", "end_step", "site", "message"} for e in told["events"])
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_events_are_shown(runs):
     console = Console(file=StringIO(), width=100)
     show(run, diagnose(run), console)
     out = console.file.getvalue()
-    assert "events, 20 in all" in out
+    assert int(re.search(r"events, (\d+) in all", out)[1]) >= 20  # and what detectors find
     assert "step 20  spike  loss spike [20]" in out  # brackets are no markup
     assert "loss spike [35]" not in out
 
@@ -110,7 +111,7 @@ def files(folder):
 
 
 def test_at_init_finds_what_is_wrong_before_the_first_step(actlab, here):
-    argv = ["activation=gelu", "model.init=lecun_normal", "model.depth=6", "model.width=64", "batch_size=50"]
+    argv = ["activation=silu", "model.init=torch_default", "model.depth=4", "model.width=64", "batch_size=50"]
     code, out, err = actlab("diagnose", "--at-init", *argv, "--json")
     assert (code, err) == (0, "")
     told = json.loads(out)

@@ -200,10 +200,14 @@ def test_sigmoid_in_depth():
 
 
 def test_rank_collapse():
-    run = table_run({"cosine": lambda d, t: 1 - 0.5 * 0.3**d, "effective_rank": 1.3} | STUCK)
+    alike = {"cosine": lambda d, t: 1 - 0.5 * 0.3**d, "effective_rank": 1.3} | STUCK
+    run = table_run(alike | {"pre_cosine": lambda d, t: 1 - 0.9 * 0.3**d})
     finding = one(run, "rank_collapse")
     assert finding.severity == "serious"
     assert "effective rank 1.3" in finding.sentence
+    # A large mean makes outputs parallel; that their inputs differ shows that they can be told apart
+    assert "rank_collapse" not in names(table_run(alike | {"pre_cosine": 0.5}), "note")
+    assert "rank_collapse" in names(table_run(alike | {"pre_cosine": None}))
     # All samples alike from the first site on: the data are, or the activation's mean is large
     assert "rank_collapse" not in names(table_run({"cosine": 0.99}), "note")
 

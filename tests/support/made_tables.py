@@ -29,6 +29,7 @@ SITE_FULL: dict[str, Value] = {
     "post_gradient.rms": lambda d, t: 1.4e-3 * 0.95**d * math.exp(-t),
     "post_gradient.zero_share": 0.0,
     "cosine": lambda d, t: 0.9 - 0.4 * 0.8**d,
+    "pre_cosine": lambda d, t: 0.8 - 0.6 * 0.8**d,
     "effective_rank": 20.0,
     "dataset_dead_share": lambda d, t: 0.01 * t,
     "dead_longest": lambda d, t: 40 * t,
