@@ -12,11 +12,11 @@ import jax.numpy as jnp
 
 from actlab.errors import InputError
 from actlab.probes import probe
-from actlab.stats.basic import SATURATION
 from actlab.stats.flow import DATA, FIXED, INDEX, Level, Node, Value, levels
 from actlab.stats.paths import module_path
 from actlab.stats.recognise import Part, parts
 from actlab.stats.regions import Attention, attentions, chains, gates, in_a_loss, in_a_variance
+from actlab.stats.sites import SATURATION
 from actlab.stats.walk import Walk, bind
 
 ACTIVE = ".active"  # the mark of where a site lets gradient through
