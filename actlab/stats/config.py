@@ -26,7 +26,7 @@ class StatsConfig:
         sites: names or patterns (``blocks.0.*``) of the sites to look at; all if empty.
         quantities: names or patterns (``post.*``) of the quantities to keep; all if empty. What is not kept is not
             computed.
-        curvature_every: evaluations between two measurements of sharpness; 0 never measures it.
+        curvature_every: evaluations between two measurements of ranks and sharpness; 0 never takes them.
 
     Raises:
         InputError: unknown level, or a number that cannot be.

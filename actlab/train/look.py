@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from actlab.train.folder import Row
+from actlab.train.looking import RANKS
 from actlab.train.step import TrainState
 
 if TYPE_CHECKING:
@@ -22,9 +23,12 @@ def look_at(
     """Return metrics rows and the other tables' rows of a state at step ``at``."""
     x, y, x_test, y_test = data
     looks, program, stats = run.looks, run.program, run.setup.stats
-    test, histograms, figures = jax.device_get(looks.evaluate(state, x_test, y_test))
+    # What takes long is looked at every few evaluations, and at the beginning and the end.
+    every = run.eval_every * stats.curvature_every
+    due = stats.curvature_every > 0 and (at % every == 0 or at == run.setup.steps)
+    test, histograms, figures = jax.device_get(looks.evaluate(state, x_test, y_test, due))
     rows: list[Row] = [(at, "test", q, float(v)) for q, v in test.items()]
-    rows += _row(at, looks.keys, figures)
+    rows += [row for row in _row(at, looks.keys, figures) if due or row[2] not in RANKS]
     tables: Tables = {"histograms": _histogram_rows(at, histograms)}
     if stats.level != "full":
         return rows, tables
@@ -32,10 +36,8 @@ def look_at(
         first = jax.tree.map(lambda v: v[None], jax.device_get(program.first(state, x, y, seed)))
         keys, values = program.figures(first)
         rows += [row for row in _row(0, keys, values[0]) if row[1] != "train"]
-    every = run.eval_every * stats.curvature_every
-    curvature = bool(stats.curvature_every) and (at % every == 0 or at == run.setup.steps)
     start = program.init(seed).params
-    row = jax.device_get(looks.whole(state, start, x, y, seed, curvature=curvature))
+    row = jax.device_get(looks.whole(state, start, x, y, seed, curvature=due))
     # Before the first update Adam has no scale: there is nothing to precondition with.
     rows += [(at, s, q, float(v)) for (s, q), v in row.items() if at or q != "sharpness_preconditioned"]
     dead = run.program.observer.by_site(jax.device_get(state.aside["dead_for"]))

@@ -19,7 +19,8 @@ from actlab.train.step import Program, TrainState
 from actlab.train.whole_run import whole_run
 
 EVAL_BATCH = 1024
-RANK_BATCH = 128  # samples whose matrix is decomposed: 2 ms a site on a CPU, and ranks to a few per cent
+RANK_BATCH = 128  # samples whose matrix is decomposed, some ms a site
+RANKS = ("effective_rank", "stable_rank", "cosine", "pre_cosine")
 CURVATURE_BATCH = 512  # samples the Hessian is of
 MICROBATCHES = 8  # of a batch, to tell a gradient from its noise
 CURVE = (-6.0, 6.0, 121)  # from, to, points of a learnt activation's curve
@@ -48,7 +49,7 @@ class Looks:
 
         def trace(state, x, y):
             logits, seen = watch(self._outputs, reading=VALUE)(state, x)
-            known.extend(self._figures(state, logits, seen, y).keys)
+            known.extend(self._figures(state, logits, seen, y, jnp.bool_(True)).keys)
 
         jax.eval_shape(trace, state, x, y)
         patterns = setup.stats
@@ -63,10 +64,12 @@ class Looks:
         losses = self.setup.loss(logits, y)
         return jnp.sum(losses, where=mask), jnp.sum(jnp.argmax(logits, -1) == y, where=mask)
 
-    def _evaluate(self, state: TrainState, x, y) -> tuple[dict[str, jax.Array], dict[Key, Any], jax.Array]:
+    def _evaluate(
+        self, state: TrainState, x, y, ranked: jax.Array
+    ) -> tuple[dict[str, jax.Array], dict[Key, Any], jax.Array]:
         """Return test loss and accuracy over all of ``x``, histograms by (site, tensor), and figures by ``keys``.
 
-        Histograms and figures are of the first ``EVAL_BATCH`` samples.
+        Histograms and figures are of the first ``EVAL_BATCH`` samples. Ranks are computed where ``ranked``.
         """
         batch = min(EVAL_BATCH, len(x))
         count = -(-len(x) // batch)
@@ -89,9 +92,9 @@ class Looks:
             for site, _, tensor in [name.rpartition(".")]
             if site in self.observer.sites and tensor != "scores"
         }
-        return scores, histograms, self._figures(state, logits, seen, ys[0]).vector(self.keys)
+        return scores, histograms, self._figures(state, logits, seen, ys[0], ranked).vector(self.keys)
 
-    def _figures(self, state: TrainState, logits, seen: dict[str, jax.Array], y) -> Rows:
+    def _figures(self, state: TrainState, logits, seen: dict[str, jax.Array], y, ranked) -> Rows:
         rows = Rows()
         if self.setup.stats.level == "none":
             return rows
@@ -106,8 +109,14 @@ class Looks:
             learnt = self.program.learnt(state)
             for site in self.observer.units:
                 pre, post = seen[f"{site}.pre"], seen[f"{site}.post"]
-                row |= {(site, q): v for q, v in ranks(post[:RANK_BATCH]).items()}
-                row[site, "pre_cosine"] = ranks(pre[:RANK_BATCH])["cosine"]
+                found = jax.lax.cond(
+                    ranked,
+                    lambda pre, post: ranks(post) | {"pre_cosine": ranks(pre)["cosine"]},
+                    lambda pre, post: dict.fromkeys(RANKS, jnp.float32(0)),
+                    pre[:RANK_BATCH],
+                    post[:RANK_BATCH],
+                )
+                row |= {(site, q): found[q] for q in RANKS}
                 row[site, "selectivity"] = jnp.nanmean(selectivity(post, y, self.setup.data.num_classes))
                 if (threshold := self.observer.threshold) is not None:
                     on = active_units(self.setup.act, learnt[site], pre.astype(jnp.float32), threshold)

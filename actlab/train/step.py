@@ -117,7 +117,7 @@ class Program:
         # The seed, not a key, crosses into compiled code: one program serves every seed.
         self.init = jax.jit(self._init, compiler_options=_run_once())
         self.chunk = jax.jit(self._chunk, static_argnames=("length", "every"), donate_argnums=0)
-        self.first = jax.jit(self._first)
+        self.first = jax.jit(self._first, compiler_options=_run_once())
         self.layer_keys: frozenset[Key] = frozenset()
         self.keys, self.tensors = self._kept(*inputs)
 
