@@ -15,7 +15,7 @@ from actlab.stats.layers import layer_leaves
 from actlab.stats.observer import Key, Rows
 from actlab.stats.sites import active_units
 from actlab.stats.spectra import ranks, selectivity
-from actlab.train.step import Program, TrainState
+from actlab.train.step import Program, TrainState, run_once
 from actlab.train.whole_run import whole_run
 
 EVAL_BATCH = 1024
@@ -36,7 +36,7 @@ class Looks:
         self.evaluate = jax.jit(self._evaluate)
         self.locate = jax.jit(self._locate)
         self.curves = jax.jit(self._curves)
-        self.whole = jax.jit(self._whole, static_argnames="curvature")
+        self.whole = jax.jit(self._whole, static_argnames="curvature", compiler_options=run_once())
         self.keys = self._keys_kept()
 
     def _keys_kept(self) -> list[Key]:
