@@ -20,7 +20,7 @@ class StatsConfig:
             besides, skew, kurtosis, quantiles, sparsity, the same of gradients at every site, and at evaluations
             ranks, selectivity, gradient noise and curvature.
         every: steps in a window; one row of every quantity is written at its end.
-        rows: one part in so many of a batch's samples is read, another part each step; 1 reads all.
+        rows: one part in so many of a batch's samples is read, at least 32, another part each step; 1 reads all.
         layers_every: steps between two rows of the layers' norms, at the end of a window; reading every parameter,
             gradient and update costs as much as all sites.
         sites: names or patterns (``blocks.0.*``) of the sites to look at; all if empty.

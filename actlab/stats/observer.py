@@ -29,6 +29,9 @@ from actlab.stats.watch import Reading
 Key = tuple[str, str]  # (site, quantity)
 
 
+LEAST_ROWS = 32  # of fewer samples a variance would be off by more than a tenth
+
+
 class Rows:
     """Figures under their names, gathered in vectors: hundreds of scalars would cost more than what they say."""
 
@@ -109,7 +112,7 @@ class Observer:
         self.full = config.level == "full"
         self.stacked = jax.default_backend() == "cpu" if stacked is None else stacked
         self.batch = batch
-        self.rows = -(-batch // config.rows)
+        self.rows = min(batch, max(-(-batch // config.rows), LEAST_ROWS))
         self.threshold = SATURATION * steepest(act) if act.elementwise else None
         known = list(dict.fromkeys(_split(name)[0] for name in probes))
         self.sites = config.chosen_sites(known) if config.level != "none" else []
@@ -184,7 +187,7 @@ class Observer:
         return Reading(of)
 
     def _part(self, value: jax.Array, step: jax.Array) -> jax.Array:
-        """Return the rows read at ``step``: each batch's next part, so that in ``config.rows`` steps all are seen."""
+        """Return the rows read at ``step``: each batch's next part, so that soon all are seen."""
         if value.ndim == 0 or value.shape[0] != self.batch or self.rows == self.batch:
             return value
         return jax.lax.dynamic_slice_in_dim(value, (step * self.rows) % self.batch, self.rows)

@@ -53,8 +53,8 @@ def test_every_quantity_of_a_site(small_run, stacked, rows, act):
     program = Program(setup, stacked=stacked)
     got, before, after, data = a_chunk(program, 4, 4)
     seen, grads = laid_open(program, before, *data)
-    part = -(-32 // rows)
-    start = min((3 * part) % 32, 32 - part)  # a slice that would run over the end is moved back
+    part = 96 // rows
+    start = (3 * part) % 96
     names = []
     for name, value in seen.values.items():
         site, tensor = name.rsplit(".", 1)
@@ -107,11 +107,11 @@ def test_dead_units_and_for_how_long(small_run):
 
 
 def test_a_window_sees_every_row(small_run):
-    """Read an eighth at a time, eight steps see the whole of a batch that does not change."""
+    """Read a quarter at a time, four steps see the whole of a batch that does not change."""
     data = small_run().setup.data
-    once = dataclasses.replace(data, x_train=data.x_train[:32], y_train=data.y_train[:32])
+    once = dataclasses.replace(data, x_train=data.x_train[:128], y_train=data.y_train[:128])
     kwargs = {"data": once, "order": "sequential", "optimizer": sgd(learning_rate=1e-30), "act": "relu"}
-    kwargs |= {"eval_every": 8, "checkpoint_every": 8}
+    kwargs |= {"eval_every": 8, "checkpoint_every": 8, "batch_size": 128}
     parts, *_ = a_chunk(Program(small_run(stats=StatsConfig("full", every=8, rows=8), **kwargs).setup), 8, 8)
     whole, *_ = a_chunk(Program(small_run(stats=StatsConfig("full", every=8, rows=1), **kwargs).setup), 8, 8)
     for site in ("blocks.0.act", "blocks.1.act"):
