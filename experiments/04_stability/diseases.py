@@ -142,7 +142,7 @@ SICK = (
         ("learning_rate_too_high",),
     ),
     Case(
-        "updates of 1e-9",
+        "a learning rate of 1e-8",
         "optimizer=sgd optimizer.learning_rate=1e-8 steps=500",
         ("underflow",),
     ),
@@ -196,10 +196,9 @@ def train(case: Case, folder: Path, *more: str) -> Run:
     from actlab.train.folder import RunFolder
 
     overrides, written = [*more, *case.arguments], folder / ".hydra" / "overrides.yaml"
-    if (folder / "run.json").exists() and OmegaConf.load(written) == overrides:
-        run = read_run(folder)
-        if run.info["state"] in ("finished", "diverged"):
-            return run
+    ended = (folder / "run.json").exists() and RunFolder(folder).read()["state"] in ("finished", "diverged")
+    if ended and OmegaConf.load(written) == overrides:
+        return read_run(folder)
     config = composing.compose(composing.open_activation(overrides))
     written.parent.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(config, folder / ".hydra" / "config.yaml", resolve=True)
@@ -231,11 +230,14 @@ def main() -> None:
     parser.add_argument("--into", type=Path, help="keep the run folders here, and take those that are there")
     parser.add_argument("--stats", choices=("basic", "full"), default="full", help="what the runs record")
     arguments = parser.parse_args()
+    from circumstances import circumstances
+
     from actlab.cli.runtime import prepare
     from actlab.stability import diagnose
     from actlab.stability.rules import RULES
 
     prepare()
+    start, reused = time.perf_counter(), 0
     with tempfile.TemporaryDirectory() as temporary:
         root = arguments.into or Path(temporary)
         rows = []
@@ -244,7 +246,9 @@ def main() -> None:
                 continue
             began = time.perf_counter()
             more = [] if "stats=" in case.overrides else [f"stats={arguments.stats}"]
-            run = train(case, root / re.sub(r"[^a-z0-9]+", "_", case.name.lower()), *more)
+            folder = root / re.sub(r"[^a-z0-9]+", "_", case.name.lower())
+            reused += (folder / "run.json").exists()
+            run = train(case, folder, *more)
             diagnosis = diagnose(run)
             rows.append((case, run, diagnosis))
             seconds = f"{time.perf_counter() - began:.0f} s"
@@ -254,16 +258,17 @@ def main() -> None:
     for k, rule in enumerate(RULES):
         print(f"{chr(ord('a') + k)} = {rule.name}")
     letters = " ".join(chr(ord("a") + k) for k in range(len(RULES)))
-    print(f"\n{'run':36} {letters}   test   ends as")
+    print(f"\n{'run':41} {letters}   test   ends as")
     for case, run, diagnosis in rows:
         found = {f.name: MARKS[f.severity] for f in diagnosis.findings}
         marks = " ".join(found.get(rule.name, ".") for rule in RULES)
         accuracy = run.last("test", "accuracy")
         state = run.info["state"]
-        print(f"{case.name:36} {marks}  {accuracy:6.1%}  {state}  {verdict(case, diagnosis)}".rstrip())
+        print(f"{case.name:41} {marks}  {accuracy:6.1%}  {state}  {verdict(case, diagnosis)}".rstrip())
     wrong = sum(bool(verdict(case, diagnosis)) for case, _, diagnosis in rows)
     false = sum(not case.has and not d.healthy for case, _, d in rows)
     print(f"\n{len(rows)} runs, {wrong} not as they should be; healthy runs with a warning or worse: {false}")
+    print(f"{time.perf_counter() - start:.0f} s, {reused} runs taken as they were found; {circumstances()}")
     print("\n# What each disease was told by")
     for case, _, diagnosis in rows:
         for finding in diagnosis.findings:
