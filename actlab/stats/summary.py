@@ -7,6 +7,7 @@ Shapes: R rows (samples and positions), C units (the last axis).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -124,11 +125,16 @@ def summarize(x: jax.Array, *, kept: int = 0) -> Summary:
     """
     v = _rows(x, kept)
     finite = jnp.isfinite(v)
-    count, low, high, zeros, negatives = _columns(v, finite)
-    n, low, high = count.sum(-1), low.min(-1), high.max(-1)
+    # What is counted is read off the histogram: a pass over its bins where each count is one over the values.
+    counts = histogram(v, finite)
+    half = BINS // 2
+    n, zeros, negatives = (
+        c.sum(-1).astype(jnp.float32) for c in (counts, counts[..., BINS:], counts[..., :half])
+    )
+    low, high = _ends(v, finite)
     d, shift, scale = _deviations(v, finite, low, high)
     square = jnp.square(d)
-    sums = [jnp.sum(jnp.sum(p, axis=-2), axis=-1) for p in (d, square, square * d, jnp.square(square))]
+    sums = [_total(p) for p in (d, square, square * d, jnp.square(square))]
     m1, m2, m3, m4 = (s / n for s in sums)
     m1sq = jnp.square(m1)
     variance = jnp.maximum(m2 - m1sq, 0.0)
@@ -146,10 +152,12 @@ def summarize(x: jax.Array, *, kept: int = 0) -> Summary:
         fourth=jnp.where(some, fourth / one**4, 0.0) + nothing,
         low=low + nothing,
         high=high + nothing,
-        zeros=zeros.sum(-1),
-        negatives=negatives.sum(-1),
+        zeros=zeros,
+        negatives=negatives,
         nonfinite=v.shape[-1] * v.shape[-2] - n,
-        bins=histogram(v, finite),
+        bins=jnp.where(
+            np.arange(BINS) == half, counts[..., :BINS] + counts[..., BINS:], counts[..., :BINS]
+        ).astype(jnp.float32),
     )
 
 
@@ -157,8 +165,8 @@ def basics(x: jax.Array, *, kept: int = 0) -> dict[str, jax.Array]:
     """Return mean, variance, min, max and zero share over all axes but the first ``kept``, finite values alone."""
     v = _rows(x, kept)
     finite = jnp.isfinite(v)
-    count, low, high, zeros, _ = _columns(v, finite)
-    n, low, high = count.sum(-1), low.min(-1), high.max(-1)
+    n, zeros = (c.astype(jnp.float32).sum(-2).sum(-1) for c in (finite, v == 0))
+    low, high = _ends(v, finite)
     d, shift, scale = _deviations(v, finite, low, high)
     m1, m2 = (jnp.sum(jnp.sum(p, axis=-2), axis=-1) / n for p in (d, jnp.square(d)))
     nothing = jnp.where(n > 0, 0.0, jnp.nan)
@@ -167,7 +175,7 @@ def basics(x: jax.Array, *, kept: int = 0) -> dict[str, jax.Array]:
         "variance": jnp.square(jnp.sqrt(jnp.maximum(m2 - jnp.square(m1), 0.0)) / scale),
         "min": low + nothing,
         "max": high + nothing,
-        "zero_share": zeros.sum(-1) / n,
+        "zero_share": zeros / n,
     }
 
 
@@ -237,23 +245,23 @@ def merge_all(stacked: Summary) -> Summary:
 
 
 def histogram(v: jax.Array, finite: jax.Array) -> jax.Array:
-    """Return counts (..., BINS) of the finite values of ``v`` (..., R, C), between the borders ``EDGES``.
+    """Return counts (..., BINS + 1) int32 of the finite values of ``v`` (..., R, C); the last of exact zeros.
 
-    The bin is read off a float32's own bits: sign, exponent, and the first two bits of the mantissa.
+    The others are between the borders ``EDGES``, read off a float32's own bits: sign, exponent, and the first two
+    bits of the mantissa. Whole numbers, which a processor adds to memory faster than floats.
     """
-    bits = jax.lax.bitcast_convert_type(v, jnp.uint32)
-    half = BINS // 2
-    size = (bits & jnp.uint32(0x7FFFFFFF)) >> jnp.uint32(21)
-    size = jnp.clip(size.astype(jnp.int32) - (127 + LOWEST) * PARTS, 0, half - 1)
+    bits = jax.lax.bitcast_convert_type(v, jnp.int32)
+    half, width = BINS // 2, BINS + 1
+    size = ((bits & jnp.int32(0x7FFFFFFF)) >> 21) - (127 + LOWEST) * PARTS
+    size = jnp.clip(size, 0, half - 1)
     index = jnp.where(v < 0, half - 1 - size, half + size)
+    index = jnp.where(v == 0, BINS, index)
     lead = v.shape[:-2]
-    tensors = 1
-    for n in lead:
-        tensors *= n
-    index = index.reshape(tensors, -1) + BINS * jnp.arange(tensors, dtype=jnp.int32)[:, None]
-    index = jnp.where(finite.reshape(tensors, -1), index, tensors * BINS)  # past the end: dropped
-    counts = jnp.zeros(tensors * BINS, jnp.float32).at[index.ravel()].add(1.0, mode="drop")
-    return counts.reshape(*lead, BINS)
+    tensors = math.prod(lead)
+    index = index.reshape(tensors, -1) + width * jnp.arange(tensors, dtype=jnp.int32)[:, None]
+    index = jnp.where(finite.reshape(tensors, -1), index, tensors * width)  # past the end: dropped
+    counts = jnp.zeros(tensors * width, jnp.int32).at[index.ravel()].add(1, mode="drop")
+    return counts.reshape(*lead, width)
 
 
 def quantiles(xp: ModuleType, bins: Any, zeros: Any, low: Any, high: Any, qs: Sequence[float]) -> list[Any]:
@@ -313,12 +321,12 @@ def _deviations(
     return d, shift, scale
 
 
-def _columns(v: jax.Array, finite: jax.Array) -> tuple[jax.Array, ...]:
-    """Return by unit (..., C): count, smallest, largest, zeros, negatives, of the finite values."""
-    return (
-        finite.astype(jnp.float32).sum(-2),
-        jnp.min(jnp.where(finite, v, jnp.inf), axis=-2),
-        jnp.max(jnp.where(finite, v, -jnp.inf), axis=-2),
-        (v == 0).astype(jnp.float32).sum(-2),
-        (finite & (v < 0)).astype(jnp.float32).sum(-2),
-    )
+def _ends(v: jax.Array, finite: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return the smallest and the largest finite value (...); inf and -inf where there is none."""
+    low = jnp.min(jnp.where(finite, v, jnp.inf), axis=-2)
+    return low.min(-1), jnp.max(jnp.where(finite, v, -jnp.inf), axis=-2).max(-1)
+
+
+def _total(v: jax.Array) -> jax.Array:
+    """Return the sum of ``v`` (..., R, C): along units as a product with ones, which takes half the time of a sum."""
+    return jnp.matmul(v, jnp.ones(v.shape[-1], jnp.float32), precision="highest").sum(-1)
