@@ -1,6 +1,8 @@
 """Strict dtype promotion everywhere, and one cache for the whole session: nothing is read from or left at home."""
 
+import gc
 import os
+from pathlib import Path
 
 import jax
 import pytest
@@ -11,6 +13,27 @@ pytest_plugins = ["made_runs"]  # tests/support
 
 jax.config.update("jax_num_cpu_devices", 2)  # for what is sharded
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+
+GROWTH = 1 << 30  # bytes of compiled programs a worker may hold before it lets go of them
+_mark = GROWTH
+
+
+def resident() -> int:
+    """Return this process's memory in bytes, 0 where nobody tells."""
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
+
+
+@pytest.fixture(autouse=True)
+def bounded_memory():
+    """Forget compiled programs now and then: thousands of tests compile thousands of them."""
+    global _mark
+    yield
+    if resident() > _mark:
+        jax.clear_caches()
+        gc.collect()
+        _mark = resident() + GROWTH
 
 
 @pytest.fixture(scope="session", autouse=True)

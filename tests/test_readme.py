@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 import actlab
 from actlab.activations.lean import table
@@ -43,12 +44,22 @@ def test_the_example_runs_and_says_what_its_comments_say():
 def test_the_lines_about_activations_run(capsys):
     x, mask = jnp.linspace(-2.0, 2.0, 8).reshape(2, 4), jnp.asarray([[True] * 4, [False] * 4])
     names = {"actlab": actlab, "jax": jax, "x": x, "h": x, "scores": x, "mask": mask}
-    (lines,) = EXAMPLES[1:]
-    exec(lines, names)
+    exec(EXAMPLES[1], names)
     assert "@" in capsys.readouterr().out
     np.testing.assert_array_equal(actlab.softmax(x, where=mask)[1], 0.0)
     assert f"{len(actlab.names())} exact activations" in README.replace("\n", " ")
     assert f"{len(table())} functions" in README.replace("\n", " ")
+
+
+def test_the_lines_about_what_goes_on_inside_run():
+    model = nnx.Sequential(nnx.Linear(3, 4, rngs=nnx.Rngs(0)), nnx.relu, nnx.Linear(4, 2, rngs=nnx.Rngs(1)))
+    x = jnp.ones((5, 3))
+    names = {"actlab": actlab, "jnp": jnp, "params": {"w": jnp.ones((3, 2))}, "x": x, "nnx_model": model}
+    (lines,) = EXAMPLES[2:]
+    exec(lines, names)
+    assert names["seen"].gradients["hidden.pre"].count == 10
+    assert np.isfinite(names["stats"][next(iter(names["stats"]))].mean)
+    np.testing.assert_allclose(names["y"], model(x), rtol=1e-6)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -58,7 +58,7 @@ class RunFolder:
             OSError: the folder cannot be written.
 
         """
-        for sub in TABLES:
+        for sub in ("metrics", "histograms"):
             (self.path / sub).mkdir(parents=True, exist_ok=True)
         self._lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -98,6 +98,7 @@ class RunFolder:
 
     def _flush(self) -> None:
         for path, (content, _) in list(self._parts.items()):
+            path.parent.mkdir(exist_ok=True)
             write_atomic(path, content)
             del self._parts[path]
 
@@ -153,8 +154,8 @@ class RunFolder:
 
     def drop_after(self, step: int) -> None:
         """Remove the parts that hold rows later than ``step``, and what a kill left half-written."""
-        for sub in TABLES:
-            for part in (self.path / sub).iterdir():
+        for sub in filter(Path.is_dir, map(self.path.joinpath, TABLES)):
+            for part in sub.iterdir():
                 if part.name.startswith(".") or int(part.stem.removeprefix("part-")) > step:
                     part.unlink()
 

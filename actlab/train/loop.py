@@ -160,11 +160,13 @@ def train(
         OSError: the folder cannot be written.
 
     """
+    checkpoints = Checkpoints(folder.checkpoints)
     with _signals() as caught:
         try:
-            return _train(run, folder, resume, tell, sinks, caught)
+            return _train(run, folder, checkpoints, resume, tell, sinks, caught)
         except BaseException:
             with suppress(OSError, InputError):  # the disk may be why
+                checkpoints.close()  # a save under way would go on behind whoever catches this
                 folder.write(state="interrupted")
             raise
 
@@ -172,6 +174,7 @@ def train(
 def _train(
     run: Run,
     folder: RunFolder,
+    checkpoints: Checkpoints,
     resume: bool,
     tell: Callable[[Progress], None],
     sinks: Sequence[Sink],
@@ -181,7 +184,6 @@ def _train(
     data = jax.device_put((setup.data.x_train, setup.data.y_train, setup.data.x_test, setup.data.y_test))
     x, y, *test = data
     seed = jnp.uint32(setup.seed)
-    checkpoints = Checkpoints(folder.checkpoints)
     before = folder.read().get("wall_time_s", 0.0) if resume else 0.0
 
     state = checkpoints.restore(jax.eval_shape(program.init, seed)) if resume else None

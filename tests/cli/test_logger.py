@@ -34,12 +34,12 @@ class Needy:
         from actlab.sinks.sink import require
         require("no_such_library", "needy")
 """
-FILE = "+logger.file._target_=users.File"
+FILE = "+logger.file._target_=logger_users.File"
 
 
 @pytest.fixture(autouse=True)
 def users(here):
-    (here / "users.py").write_text(USERS_MODULE)
+    (here / "logger_users.py").write_text(USERS_MODULE)
 
 
 def contents(path):
@@ -57,7 +57,7 @@ def parameters(path, step):
 
 def test_loggers_change_nothing_but_get_everything(actlab, here):
     assert actlab("train", "steps=40", *SMALL, "hydra.run.dir=plain")[0] == 0
-    down = "+logger.down._target_=users.Down"
+    down = "+logger.down._target_=logger_users.Down"
     code, _, err = actlab("train", "steps=40", *SMALL, "hydra.run.dir=told", FILE, down)
     assert code == 0
     lines = err.strip().splitlines()
@@ -116,7 +116,7 @@ def test_a_resumed_run_may_have_another_logger(actlab, here):
             "logger.mlflow.tracking_uri=3: must be a name or null",
         ),
         ("+logger.x=3", "must be one of configs/logger, or a list of them"),
-        ("+logger.x._target_=users.Needy", "logger=x: needs the library no_such_library: pip install"),
+        ("+logger.x._target_=logger_users.Needy", "logger=x: needs the library no_such_library: pip install"),
     ],
 )
 def test_bad_input(actlab, here, argv, message):
@@ -124,7 +124,7 @@ def test_bad_input(actlab, here, argv, message):
     assert code == 2
     assert message in err
     assert len(err.strip().splitlines()) == 1
-    assert {p.name for p in here.iterdir()} <= {"users.py", "__pycache__"}
+    assert {p.name for p in here.iterdir()} <= {"logger_users.py", "__pycache__"}
 
 
 def test_several_at_once(monkeypatch):

@@ -39,9 +39,8 @@ def test_the_linear_regime_is_where_one_expects_it():
 
     assert share("relu", 0.01, 5.0) == 1
     assert share("relu", -5.0, -0.01) == 0
-    assert (
-        share("leaky_relu", -5.0, -0.01) == 0
-    )  # a slope of 0.01 is just saturated at a hundredth of the largest
+    # Its slope of a hundredth of the largest is just not saturated.
+    assert share("leaky_relu", -5.0, -0.01) == 1
     assert share("tanh", -0.26, 0.26) == 1
     assert share("tanh", 0.3, 9.0) == 0
     assert share("gelu", 4.0, 9.0) == 1
