@@ -17,13 +17,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from actlab.activations import Act
 from actlab.stats.attention import attention
 from actlab.stats.config import StatsConfig
 from actlab.stats.sites import SATURATION, Learnt, active_units, regime, sparsity, steepest
-from actlab.stats.summary import BINS, QUANTILES, Summary, basics, quantiles, summarize
+from actlab.stats.summary import basics, summarize
 from actlab.stats.watch import Reading
 
 Key = tuple[str, str]  # (site, quantity)
@@ -38,8 +37,6 @@ class Rows:
     def __init__(self):
         self.keys: list[Key] = []
         self.parts: list[jax.Array] = []
-        self.tensors: list[Key] = []
-        self.counts: list[jax.Array] = []
 
     def add(self, keys: Sequence[Key], values: jax.Array) -> None:
         """Add values (n,) under n keys."""
@@ -51,29 +48,24 @@ class Rows:
         if row:
             self.add(list(row), jnp.stack([jnp.asarray(v, jnp.float32) for v in row.values()]))
 
-    def add_bins(self, tensors: Sequence[Key], summary: Summary) -> None:
-        """Add the histograms (n, ...) of n tensors (site, tensor), from which quantiles are told outside the step."""
-        rest = jnp.stack([summary.zeros, summary.low, summary.high], -1)
-        self.tensors += tensors
-        self.counts.append(jnp.concatenate([summary.bins, rest], -1))
-
     def extend(self, other: Rows) -> None:
         """Add all of ``other``."""
         self.keys += other.keys
         self.parts += other.parts
-        self.tensors += other.tensors
-        self.counts += other.counts
-
-    def bins(self, chosen: Sequence[Key]) -> jax.Array:
-        """Return the histograms (n, BINS + 3) of the chosen tensors, if any are: all there are, in their order."""
-        return jnp.concatenate(self.counts) if chosen else jnp.zeros((0, BINS + 3), jnp.float32)
 
     def vector(self, chosen: Sequence[Key] | None = None) -> jax.Array:
-        """Return all values, or those of the chosen keys in their order."""
-        whole = jnp.concatenate(self.parts) if self.parts else jnp.zeros(0, jnp.float32)
+        """Return all values, or those of the chosen keys in their order; what has none of them is left out."""
         if chosen is None or list(chosen) == self.keys:
-            return whole
-        place = {key: i for i, key in enumerate(self.keys)}
+            return jnp.concatenate(self.parts) if self.parts else jnp.zeros(0, jnp.float32)
+        place: dict[Key, int] = {}
+        parts, wanted, start = [], set(chosen), 0
+        for part in self.parts:
+            keys = self.keys[start : start + len(part)]
+            start += len(part)
+            if not wanted.isdisjoint(keys):
+                place |= {key: len(place) + i for i, key in enumerate(keys)}
+                parts.append(part)
+        whole = jnp.concatenate(parts) if parts else jnp.zeros(0, jnp.float32)
         return whole[jnp.asarray([place[key] for key in chosen], jnp.int32)]
 
 
@@ -192,11 +184,8 @@ class Observer:
             return value
         return jax.lax.dynamic_slice_in_dim(value, (step * self.rows) % self.batch, self.rows)
 
-    def _figures(self, rows: jax.Array, kept: int = 0) -> tuple[dict[str, jax.Array], Summary | None]:
-        if not self.full:
-            return basics(rows, kept=kept), None
-        summary = summarize(rows, kept=kept)
-        return summary.moments(), summary
+    def _figures(self, rows: jax.Array, kept: int = 0) -> dict[str, jax.Array]:
+        return summarize(rows, kept=kept).figures() if self.full else basics(rows, kept=kept)
 
     def _of_site(self, site: str, tensor: str, rows: jax.Array, learnt: Learnt) -> dict[str, Any]:
         if site not in self.units:
@@ -256,11 +245,8 @@ class Observer:
         if gradients:
             keys += [(site, f"{tensor}_gradient") for site, tensor in keys]
             values += [gradients[name] for name in group.names]
-        figures, summary = self._figures(jnp.stack(values), kept=1)
-        for quantity, figure in figures.items():
+        for quantity, figure in self._figures(jnp.stack(values), kept=1).items():
             rows.add([(site, f"{tensor}.{quantity}") for site, tensor in keys], figure)
-        if summary is not None:
-            rows.add_bins(keys, summary)
         if not group.sites:
             return None
         active = None
@@ -280,17 +266,11 @@ class Observer:
             site, tensor = _split(name)
             figures, own = seen[name]
             active = own["on"][None] if "on" in own else active
-            self._add_one(rows, site, tensor, *figures)
+            rows.add_all({(site, f"{tensor}.{q}"): v for q, v in figures.items()})
             rows.add_all({(site, q): v for q, v in own.get("own", {}).items()})
             if gradients:
-                self._add_one(rows, site, f"{tensor}_gradient", *gradients[name])
+                rows.add_all({(site, f"{tensor}_gradient.{q}"): v for q, v in gradients[name].items()})
         return active
-
-    @staticmethod
-    def _add_one(rows: Rows, site: str, tensor: str, figures: dict[str, jax.Array], summary: Any) -> None:
-        rows.add_all({(site, f"{tensor}.{q}"): v for q, v in figures.items()})
-        if summary is not None:
-            rows.add_bins([(site, tensor)], jax.tree.map(lambda leaf: leaf[None], summary))
 
     @staticmethod
     def _add_own(rows: Rows, group: _Group, row: Mapping[str, jax.Array]) -> None:
@@ -322,23 +302,6 @@ class Observer:
             if _id(group) in grouped
             for i, site in enumerate(group.sites)
         }
-
-
-def quantile_rows(
-    tensors: Sequence[Key], bins: np.ndarray, kept: Callable[[str], bool]
-) -> dict[Key, np.ndarray]:
-    """Return by (site, quantity) the quantiles (N,) of N records' histograms (N, n, BINS + 3)."""
-    wanted = {name: q for name, q in QUANTILES.items() if any(kept(f"{t}.{name}") for _, t in tensors)}
-    if not wanted:
-        return {}
-    zeros, low, high = (bins[..., BINS + i] for i in range(3))
-    found = quantiles(np, bins[..., :BINS], zeros, low, high, list(wanted.values()))
-    return {
-        (site, f"{tensor}.{name}"): values[:, i]
-        for name, values in zip(wanted, found, strict=True)
-        for i, (site, tensor) in enumerate(tensors)
-        if kept(f"{tensor}.{name}")
-    }
 
 
 def _id(group: _Group) -> str:

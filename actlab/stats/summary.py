@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +30,9 @@ def _edges() -> np.ndarray:
 
 
 EDGES = _edges()
+_BLOCKS = (27, 19)  # of the BINS and the zeros: whose product is BINS + 1
+_LEFT = np.insert(EDGES[:-1], BINS // 2, 0.0)
+_SIZE = np.insert(np.diff(EDGES), BINS // 2, 0.0)
 
 
 class Summary(NamedTuple):
@@ -97,19 +99,16 @@ class Summary(NamedTuple):
         >>> print(f"{summarize(jnp.linspace(-1.0, 1.0, 1001)).quantile(0.75):.2f}")
         0.50
         """
-        return quantiles(jnp, self.bins, self.zeros, self.low, self.high, [q])[0]
-
-    def moments(self) -> dict[str, jax.Array]:
-        """Return every figure but the quantiles by its name in a run's records."""
-        names = ("mean", "variance", "skew", "kurtosis", "rms")
-        shares = ("zero_share", "negative_share", "nonfinite_share")
-        row = {name: getattr(self, name) for name in names} | {"min": self.low, "max": self.high}
-        return row | {name: getattr(self, name) for name in shares}
+        return quantiles(self.bins, self.zeros, self.low, self.high, [q])[..., 0]
 
     def figures(self) -> dict[str, jax.Array]:
         """Return every figure by its name in a run's records."""
-        found = quantiles(jnp, self.bins, self.zeros, self.low, self.high, list(QUANTILES.values()))
-        return self.moments() | dict(zip(QUANTILES, found, strict=True))
+        names = ("mean", "variance", "skew", "kurtosis", "rms")
+        shares = ("zero_share", "negative_share", "nonfinite_share")
+        row = {name: getattr(self, name) for name in names} | {"min": self.low, "max": self.high}
+        row |= {name: getattr(self, name) for name in shares}
+        found = quantiles(self.bins, self.zeros, self.low, self.high, list(QUANTILES.values()))
+        return row | {name: found[..., i] for i, name in enumerate(QUANTILES)}
 
 
 def summarize(x: jax.Array, *, kept: int = 0) -> Summary:
@@ -264,35 +263,44 @@ def histogram(v: jax.Array, finite: jax.Array) -> jax.Array:
     return counts.reshape(*lead, width)
 
 
-def quantiles(xp: ModuleType, bins: Any, zeros: Any, low: Any, high: Any, qs: Sequence[float]) -> list[Any]:
-    """Return for every q the value of rank q (n - 1), interpolated within its bin; ``xp``: numpy or jax.numpy.
+def quantiles(
+    bins: jax.Array, zeros: jax.Array, low: jax.Array, high: jax.Array, qs: Sequence[float]
+) -> jax.Array:
+    """Return for every q the value of rank q (n - 1), interpolated within its bin, along a new last axis.
 
-    Exact zeros are a bin of their own.
+    Exact zeros are a bin of their own. The rank is looked for among blocks of bins, then inside one: sums upto
+    every bin, one after the other, would cost more than all else.
 
     Args:
-        xp: whose arrays these are.
         bins: counts (..., BINS).
         zeros, low, high: (...): count of exact zeros, smallest and largest finite value.
         qs: in [0, 1].
 
     """
     half = BINS // 2
-    middle = xp.stack([zeros, bins[..., half] - zeros], -1)
-    counts = xp.concatenate([bins[..., :half], middle, bins[..., half + 1 :]], -1)
-    border = xp.asarray(EDGES)
-    left = xp.concatenate([border[: half + 1], border[half:-1]])
-    right = xp.concatenate([border[1 : half + 1], border[half : half + 1], border[half + 1 :]])
-    upto = xp.cumsum(counts, -1)
-    found = []
-    for q in qs:
-        rank = q * (upto[..., -1] - 1.0)
-        k = xp.clip(xp.sum(upto <= rank[..., None], -1), 0, BINS)
-        inside = xp.take_along_axis(counts, k[..., None], -1)[..., 0]
-        before = xp.take_along_axis(upto, k[..., None], -1)[..., 0] - inside
-        share = (rank - before + 0.5) / xp.maximum(inside, 1.0)
-        value = left[k] + (right[k] - left[k]) * share
-        found.append(xp.clip(value, low, high))
-    return found
+    middle = jnp.stack([zeros, bins[..., half] - zeros], -1)
+    counts = jnp.concatenate([bins[..., :half], middle, bins[..., half + 1 :]], -1)
+    counts = counts.reshape(*counts.shape[:-1], *_BLOCKS)
+    blocks = counts.sum(-1)
+    upto = _running(blocks)
+    rank = (upto[..., -1:] - 1.0) * jnp.asarray(qs, jnp.float32)
+    block = jnp.minimum((upto[..., None, :] <= rank[..., None]).sum(-1), _BLOCKS[0] - 1)
+    before = jnp.take_along_axis(upto - blocks, block, -1)
+    counts = jnp.take_along_axis(counts, block[..., None], -2)
+    upto = _running(counts) + before[..., None]
+    within = jnp.minimum((upto <= rank[..., None]).sum(-1), _BLOCKS[1] - 1)
+    inside = jnp.take_along_axis(counts, within[..., None], -1)[..., 0]
+    before = jnp.take_along_axis(upto, within[..., None], -1)[..., 0] - inside
+    share = (rank - before + 0.5) / jnp.maximum(inside, 1.0)
+    k = block * _BLOCKS[1] + within
+    left, size = jnp.asarray(_LEFT)[k], jnp.asarray(_SIZE)[k]
+    return jnp.clip(left + size * share, low[..., None], high[..., None])
+
+
+def _running(counts: jax.Array) -> jax.Array:
+    """Return the sums of counts upto each, along the last axis, as a product with a triangle."""
+    n = counts.shape[-1]
+    return jnp.matmul(counts, jnp.asarray(np.triu(np.ones((n, n), np.float32))), precision="highest")
 
 
 def _rows(x: jax.Array, kept: int) -> jax.Array:

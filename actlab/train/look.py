@@ -33,9 +33,8 @@ def look_at(
     if stats.level != "full":
         return rows, tables
     if at == 0:
-        first = jax.tree.map(lambda v: v[None], jax.device_get(program.first(state, x, y, seed)))
-        keys, values = program.figures(first)
-        rows += [row for row in _row(0, keys, values[0]) if row[1] != "train"]
+        first = jax.device_get(program.first(state, x, y, seed))
+        rows += [row for row in _row(0, program.keys, first) if row[1] != "train"]
     start = program.init(seed).params
     row = jax.device_get(looks.whole(state, start, x, y, seed, curvature=due))
     # Before the first update Adam has no scale: there is nothing to precondition with.

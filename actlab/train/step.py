@@ -24,8 +24,7 @@ from actlab.errors import InputError
 from actlab.nn import sites
 from actlab.stats import VALUE, Reading, Seen, StatsConfig, probe_names, value_and_grad, watch
 from actlab.stats.layers import layer_leaves, layer_statistics
-from actlab.stats.observer import Key, Observer, Rows, quantile_rows
-from actlab.stats.summary import QUANTILES
+from actlab.stats.observer import Key, Observer, Rows
 from actlab.train.losses import Loss
 from actlab.train.optimizer import Optimizer
 from actlab.train.policies import Stability
@@ -47,13 +46,6 @@ class TrainState(NamedTuple):
     step: jax.Array
     diverged: jax.Array
     aside: dict[str, Any]
-
-
-class Table(NamedTuple):
-    """Records: ``values`` (..., K) in the order of a program's ``keys``, ``bins`` (..., n, BINS + 3)."""
-
-    values: jax.Array
-    bins: jax.Array
 
 
 @dataclass(frozen=True)
@@ -119,13 +111,10 @@ class Program:
         self.chunk = jax.jit(self._chunk, static_argnames=("length", "every"), donate_argnums=0)
         self.first = jax.jit(self._first, compiler_options=run_once())
         self.layer_keys: frozenset[Key] = frozenset()
-        self.keys, self.tensors = self._kept(*inputs)
+        self.keys = self._kept(*inputs)
 
-    def _kept(self, *inputs) -> tuple[list[Key], list[Key]]:
-        """Return the records kept of a window and the tensors whose histograms are, in order.
-
-        Checks the quantities asked for.
-        """
+    def _kept(self, *inputs) -> list[Key]:
+        """Return the records kept of a window, in order; check the quantities asked for."""
         state = jax.eval_shape(self._init, jax.ShapeDtypeStruct((), jnp.uint32))
         rows = Rows()
 
@@ -134,10 +123,8 @@ class Program:
 
         jax.eval_shape(trace, state, *inputs[2:])
         stats = self.setup.stats
-        quantiles = [f"{tensor}.{q}" for _, tensor in rows.tensors for q in QUANTILES]
-        stats.chosen_quantities([q for s, q in rows.keys if s != "train"] + quantiles)
-        keys = [key for key in rows.keys if key[0] == "train" or stats.keeps(key[1])]
-        return keys, rows.tensors if any(map(stats.keeps, quantiles)) else []
+        stats.chosen_quantities([q for s, q in rows.keys if s != "train"])
+        return [key for key in rows.keys if key[0] == "train" or stats.keeps(key[1])]
 
     def _init(self, seed: jax.Array) -> TrainState:
         """Return the state before the first step. Always compiled: eager initial values differ in the last bit."""
@@ -338,7 +325,7 @@ class Program:
     def _chunk(self, state: TrainState, x, y, seed, *, length: int, every: int):
         """Train ``length`` steps.
 
-        Returns the state, for each window a line of the ``Table``, and every step's own numbers (length,): loss,
+        Returns the state, for each window the values (K,) of ``keys``, and every step's own numbers (length,): loss,
         accuracy, where policies drop updates whether one was.
         """
         if length % every:
@@ -370,7 +357,7 @@ class Program:
             state, rows, now = self._recorded(state, *inputs(state, indices_ExB[-1]), every=every, **carry)
             now = jax.tree.map(lambda v: v[None], now)
             trace = now if trace is None else jax.tree.map(lambda a, b: jnp.concatenate([a, b]), trace, now)
-            return state, (self._out(rows), trace)
+            return state, (rows.vector(self.keys), trace)
 
         state, (table, trace) = jax.lax.scan(window, state, indices_LxB.reshape(length // every, every, -1))
         trace = jax.tree.map(lambda v: v.reshape(length), trace)
@@ -384,25 +371,17 @@ class Program:
     def _step_key(self, dropout_key: jax.Array, state: TrainState) -> jax.Array:
         return jax.random.fold_in(dropout_key, state.step + state.aside["shift"])
 
-    def figures(self, table: Table) -> tuple[list[Key], np.ndarray]:
-        """Return names and values (N, K) of N fetched records, quantiles included, in float64."""
-        values = np.asarray(table.values, np.float64)
-        told = quantile_rows(self.tensors, np.asarray(table.bins, np.float64), self.setup.stats.keeps)
-        if not told:
-            return self.keys, values
-        return [*self.keys, *told], np.concatenate([values, np.stack(list(told.values()), 1)], 1)
-
-    def rows(self, table: Table, start: int, every: int, stop: int) -> list[tuple[int, str, str, float]]:
-        """Return rows in order of step: the k-th record belongs to step start + (k+1) every, up to stop."""
-        keys, values = self.figures(table)
-        return [
-            (end, site, quantity, value)
-            for k, line in enumerate(values.tolist())
-            if (end := start + (k + 1) * every) <= stop
-            for due in [self.due(end, every)]
-            for (site, quantity), value in zip(keys, line, strict=True)
-            if due or (site, quantity) not in self.layer_keys
-        ]
+    def rows(self, table: np.ndarray, start: int, every: int, stop: int) -> list[tuple[int, str, str, float]]:
+        """Return rows in order of step: the k-th record (K,) belongs to step start + (k+1) every, up to stop."""
+        always = [i for i, key in enumerate(self.keys) if key not in self.layer_keys]
+        whole, part = zip(*self.keys, strict=True), zip(*(self.keys[i] for i in always), strict=True)
+        names = {True: (slice(None), *whole), False: (always, *part)}
+        rows: list[tuple[int, str, str, float]] = []
+        for k, line in enumerate(np.asarray(table, np.float64)):
+            if (end := start + (k + 1) * every) <= stop:
+                chosen, sites, quantities = names[bool(self.due(end, every))]
+                rows += zip([end] * len(sites), sites, quantities, line[chosen].tolist(), strict=True)
+        return rows
 
     def batch(self, state: TrainState, x, y, seed) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Return the samples, labels and key of the step that comes next."""
@@ -417,14 +396,11 @@ class Program:
         )[0]
         return x[index_B], y[index_B], self._step_key(dropout_key, state)
 
-    def _out(self, rows: Rows) -> Table:
-        return Table(rows.vector(self.keys), rows.bins(self.tensors))
-
-    def _first(self, state: TrainState, x, y, seed) -> Table:
-        """Return the record of the step that comes next, over its whole batch."""
+    def _first(self, state: TrainState, x, y, seed) -> jax.Array:
+        """Return the record (K,) of the step that comes next, over its whole batch."""
         inputs = self.batch(state, x, y, seed)
         _, rows, _ = self._recorded(state, *inputs, every=1, every_row=True, **self._start())
-        return self._out(rows)
+        return rows.vector(self.keys)
 
 
 def _forward_order(fn: Callable[..., Any], params: dict[str, Any], *inputs: Any) -> list[str]:
