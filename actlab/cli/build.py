@@ -77,6 +77,7 @@ def build(cfg: DictConfig) -> Run:
         optimizer.rate(setup.steps)
     with about("model"):
         run.program.check()
+        _ = run.looks  # checks the quantities asked for
     return run
 
 

@@ -36,13 +36,12 @@ def _last(line: Series) -> str:
 
 
 def _gradient(run: Run) -> View | None:
-    mean = _series(run, "train", "gradient_norm", "mean")
-    most = _series(run, "train", "gradient_norm_max", "largest")
+    line = _series(run, "train", "gradient_norm", "norm")
     caption = (
-        f"At the end {_last(mean)}. Norm of the whole gradient: its mean over the steps since the last record, and "
-        "the largest among them. Single steps that stand far out are what clipping is for."
+        f"At the end {_last(line)}. Norm of the whole gradient at the records' steps. Single ones that stand far "
+        "out are what clipping is for."
     )
-    return series_view("Gradient norm", [mean, most], caption, "norm of the whole gradient over the steps")
+    return series_view("Gradient norm", [line], caption, "norm of the whole gradient over the steps")
 
 
 def _curvature(run: Run, quantity: str) -> View | None:

@@ -14,16 +14,14 @@ _SHARPNESS = ("sharpness", "sharpness_preconditioned")
 def detect(run: Run) -> list[Event]:
     """Return what all detectors find in the records of ``run``, by step; what was not recorded is not looked at.
 
-    Spikes are looked for in a window's largest loss and gradient norm where they were recorded, else in
-    its mean.
+    Spikes are looked for in a window's largest loss where it was recorded, else in its mean.
     """
     events = []
     largest, mean = run.series("train", "loss_max"), run.series("train", "loss")
     events += loss_spikes(*(largest if len(largest[0]) else mean))
     events += divergence(*mean)
     events += plateaus(*mean)
-    largest = run.series("train", "gradient_norm_max")
-    events += gradient_spikes(*(largest if len(largest[0]) else run.series("train", "gradient_norm")))
+    events += gradient_spikes(*run.series("train", "gradient_norm"))
     for quantity, level in _LEVELS.items():
         events += logit_drift(*run.series("head", quantity), quantity=quantity, level=level)
     entropy = run.metrics.filter(run.metrics["quantity"] == "entropy_share.mean")

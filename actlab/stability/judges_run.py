@@ -234,12 +234,12 @@ def _jump(reading: Reading) -> tuple[float, int] | None:
 def _sharpness(reading: Reading) -> float | None:
     """Return the median of sharpness over its limit after the first quarter, of all where that is all there is.
 
-    Of an adaptive rule only the preconditioned sharpness says anything, and at step 0 not even that: its
-    averages are empty.
+    Of an adaptive rule only the preconditioned sharpness says anything, and in the first steps not even that: its
+    averages are hardly filled.
     """
     steps, value = reading.run.series("run", "sharpness_preconditioned")
     at, limit = reading.run.series("run", "sharpness_preconditioned_limit")
-    first = 1
+    first = 50
     if not len(steps):
         steps, value = reading.run.series("run", "sharpness")
         at, limit = reading.run.series("run", "sharpness_limit")

@@ -15,7 +15,8 @@ def attention(scores: jax.Array, *, by_head: bool = False) -> dict[str, jax.Arra
     .. math:: S = \\operatorname{logsumexp}(s) - \\sum_k p_k s_k, \\qquad p = \\operatorname{softmax}(s)
 
     Keys masked by -inf do not count: the share is S / ln n over the n keys a query may look at, and queries with a
-    single key are left out of it. Means over samples and queries, then mean and smallest over heads.
+    single key are left out of it. Means over samples and queries, then mean and smallest over heads. Queries
+    with a score that is NaN or infinite take no part.
 
     Args:
         scores: (B, H, Q, K) before the softmax, masked ones -inf or the lowest number of the dtype.
@@ -37,11 +38,13 @@ def attention(scores: jax.Array, *, by_head: bool = False) -> dict[str, jax.Arra
     heads = _over_heads(entropy, keys > 0)
     shares = _over_heads(entropy / jnp.log(jnp.where(keys > 1, keys, 2.0)), keys > 1)
     row = {
-        "entropy.mean": heads.mean(),
-        "entropy.min": heads.min(),
-        "entropy_share.mean": shares.mean(),
-        "entropy_share.min": shares.min(),
-        "logit_max": jnp.max(s),
+        "entropy.mean": jnp.nanmean(heads),
+        "entropy.min": jnp.nanmin(heads),
+        "entropy_share.mean": jnp.nanmean(shares),
+        "entropy_share.min": jnp.nanmin(shares),
+        "logit_max": jnp.max(jnp.where(jnp.isnan(s), -jnp.inf, s)),
+        "nonfinite_share": jnp.sum(~masked & ~jnp.isfinite(s)).astype(jnp.float32)
+        / jnp.maximum(keys.sum(), 1.0),
     }
     return row | ({f"entropy.head{i}": heads[i] for i in range(heads.shape[0])} if by_head else {})
 
@@ -49,5 +52,6 @@ def attention(scores: jax.Array, *, by_head: bool = False) -> dict[str, jax.Arra
 def _over_heads(value: jax.Array, some: jax.Array) -> jax.Array:
     """Return the mean over samples and queries (H,), of (B..., H, Q), where ``some`` is true."""
     axes = (*range(value.ndim - 2), value.ndim - 1)
+    some &= jnp.isfinite(value)
     n = jnp.sum(some.astype(jnp.float32), axis=axes)
     return jnp.sum(jnp.where(some, value, 0.0), axis=axes) / n

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -28,22 +28,26 @@ def layer_statistics(params: Params, grads: Params, updates: Params, *, full: bo
 
 def layer_norms(tree: Params) -> Mapping[str, jax.Array]:
     """Return the Euclidean norm over each layer's parameters, by layer name in order of first appearance."""
-    squares: dict[str, jax.Array] = {}
+    leaves: dict[str, list[jax.Array]] = {}
     for layer, leaf in layer_leaves(tree):
-        squares[layer] = squares.get(layer, 0.0) + _square(leaf)
-    return {layer: jnp.sqrt(s) for layer, s in squares.items()}
+        leaves.setdefault(layer, []).append(leaf)
+    return {layer: norm(parts) for layer, parts in leaves.items()}
 
 
-def global_norm(tree: Params) -> jax.Array:
-    """Return the Euclidean norm over all leaves."""
-    leaves = jax.tree.leaves(tree)
-    return jnp.sqrt(sum(map(_square, leaves)))
+def norm(leaves: Sequence[jax.Array]) -> jax.Array:
+    """Return the Euclidean norm over all leaves, in float32, of whatever size they are.
 
-
-def _square(leaf: jax.Array) -> jax.Array:
-    """Return the sum of squares, as an inner product: one operation where a sum of squares is three."""
-    flat = leaf.astype(jnp.float32).ravel()
-    return jnp.vdot(flat, flat, precision="highest")
+    Divided by a power of two near the largest first: squares of a vanishing gradient leave float32's range.
+    """
+    flat = [leaf.astype(jnp.float32).ravel() for leaf in leaves if leaf.size]
+    if not flat:
+        return jnp.float32(0)
+    top = jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in flat]).max()
+    scale = jnp.exp2(jnp.clip(jnp.floor(jnp.log2(jnp.where(top > 0, top, 1.0))), -120.0, 120.0))
+    scale = jnp.where(jnp.isfinite(scale), scale, 1.0)
+    # As inner products: one operation each where a sum of squares is three.
+    squares = [jnp.vdot(leaf / scale, leaf / scale, precision="highest") for leaf in flat]
+    return scale * jnp.sqrt(sum(squares))
 
 
 def layer_leaves(tree: Params) -> list[tuple[str, jax.Array]]:

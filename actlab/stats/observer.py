@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 
 from actlab.activations import Act
+from actlab.errors import InputError
 from actlab.stats.attention import attention
 from actlab.stats.config import StatsConfig
 from actlab.stats.sites import SATURATION, Learnt, active_units, regime, sparsity, steepest
@@ -109,6 +110,12 @@ class Observer:
         known = list(dict.fromkeys(_split(name)[0] for name in probes))
         self.sites = config.chosen_sites(known) if config.level != "none" else []
         probes = {name: probes[name] for name in probes if _split(name)[0] in self.sites}
+        for name, shape in probes.items():
+            if _split(name)[1] in ("pre", "post") and shape.shape[:1] != (batch,):
+                raise InputError(
+                    f"stats: {name} has shape {shape.shape}, not the {batch} samples first: of sites inside a scan "
+                    "a run keeps no statistics yet; loop over the layers in Python, or set stats=none"
+                )
         self.attention = tuple(name for name in probes if _split(name)[1] == "scores")
         plain = [name for name in probes if name not in self.attention]
         self.groups = self._grouped({name: probes[name] for name in plain})

@@ -77,19 +77,23 @@ def sparsity(post: jax.Array) -> dict[str, jax.Array]:
     .. math:: H = \\frac{\\sqrt C - |a|_1 / |a|_2}{\\sqrt C - 1}, \\qquad P = \\frac{(\\sum a^2)^2}{C \\sum a^4}
 
     H is 0 where all units are equally large and 1 where a single one is not zero; P goes the other way, from 1 to
-    1/C. Samples that are zero everywhere are left out; NaN where all are. Hoyer 2004, JMLR 5.
+    1/C. Samples that are zero everywhere are left out, units that are not finite too. NaN where nothing is left.
+    Hoyer 2004, JMLR 5.
     """
     a = jnp.abs(post.astype(jnp.float32))
-    c = a.shape[-1]
+    finite = jnp.isfinite(a)
+    a = jnp.where(finite, a, 0.0)
     top = jnp.max(a, axis=-1, keepdims=True)
-    some = (top[..., 0] > 0) & jnp.isfinite(top[..., 0])
+    some = top[..., 0] > 0
     a = a / jnp.where(some[..., None], top, 1.0)
     square = jnp.square(a)
     # As products with ones: sums along the last axis one by one wait for each other.
-    ones = jnp.ones(c, jnp.float32)
-    l1, l2, l4 = (jnp.matmul(p, ones, precision="highest") for p in (a, square, jnp.square(square)))
-    hoyer = (c**0.5 - l1 / jnp.sqrt(jnp.where(some, l2, 1.0))) / max(c**0.5 - 1.0, 1e-9)
-    share = jnp.square(l2) / (c * jnp.where(some, l4, 1.0))
+    ones = jnp.ones(a.shape[-1], jnp.float32)
+    parts = (a, square, jnp.square(square), finite.astype(jnp.float32))
+    l1, l2, l4, c = (jnp.matmul(p, ones, precision="highest") for p in parts)
+    root = jnp.sqrt(c)
+    hoyer = (root - l1 / jnp.sqrt(jnp.where(some, l2, 1.0))) / jnp.maximum(root - 1.0, 1e-9)
+    share = jnp.square(l2) / (jnp.maximum(c, 1.0) * jnp.where(some, l4, 1.0))
     n = some.astype(jnp.float32).sum()
     return {
         "hoyer": jnp.sum(jnp.where(some, hoyer, 0.0)) / n,

@@ -13,8 +13,8 @@ def ranks(x: jax.Array) -> dict[str, jax.Array]:
 
     .. math:: r_{eff} = \\exp(-\\sum p \\ln p), \\qquad r_{stable} = \\frac{\\sum s^2}{\\max s^2}
 
-    Both lie in [1, min(B, D)]; NaN where all values are zero or one is not finite. The cosine is over pairs of
-    different samples, samples that are zero everywhere left out.
+    Both lie in [1, min(B, D)]; NaN where all values are zero. Values that are not finite count as zero. The cosine is
+    over pairs of different samples, samples that are zero everywhere left out.
     Roy & Vetterli 2007, "The effective rank"; Rudelson & Vershynin 2007, arXiv:math/0503442.
 
     >>> row = ranks(jnp.eye(4))
@@ -22,16 +22,13 @@ def ranks(x: jax.Array) -> dict[str, jax.Array]:
     (4.0, 4.0, 0.0)
     """
     a = x.astype(jnp.float32).reshape(x.shape[0], -1)
+    a = jnp.where(jnp.isfinite(a), a, 0.0)
     top = jnp.max(jnp.abs(a))
-    fine = (top > 0) & jnp.isfinite(top)
+    fine = top > 0
     a = jnp.where(fine, a / jnp.where(fine, top, 1.0), 0.0)
-    gram = jnp.matmul(a, a.T, precision="highest") if a.shape[0] <= a.shape[1] else None
-    if gram is None:
-        gram_units = jnp.matmul(a.T, a, precision="highest")
-        squares = jnp.maximum(jnp.linalg.eigvalsh(gram_units), 0.0)
-    else:
-        squares = jnp.maximum(jnp.linalg.eigvalsh(gram), 0.0)
-    s = jnp.sqrt(squares)
+    # Not from the eigenvalues of a a^T: small singular values would drown in rounding where ranks are low.
+    s = jnp.linalg.svd(a, compute_uv=False)
+    squares = jnp.square(s)
     p = s / jnp.where(fine, s.sum(), 1.0)
     effective = jnp.exp(-jnp.sum(jnp.where(p > 0, p * jnp.log(jnp.where(p > 0, p, 1.0)), 0.0)))
     stable = squares.sum() / jnp.where(fine, squares.max(), 1.0)

@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from actlab.errors import InputError
+
 BINS = 512
 LOWEST = -32  # the exponent of the first bin; anything smaller counts with it
 PARTS = 4  # bins to a power of two
@@ -115,14 +117,22 @@ def summarize(x: jax.Array, *, kept: int = 0) -> Summary:
     """Return the summary of ``x`` over all axes but the first ``kept``.
 
     Args:
-        x: real array of any dtype and shape (..., R..., C).
+        x: real array of any dtype and shape (..., R..., C); of float64 what is beyond float32's range counts as
+            not finite.
         kept: leading axes that are summarised one by one.
+
+    Raises:
+        InputError: complex values.
 
     >>> s = summarize(jnp.array([[1.0, 2.0], [3.0, jnp.nan]]))
     >>> print(f"{s.mean:.1f} {s.variance:.4f} {s.nonfinite:.0f}")
     2.0 0.6667 1
     """
     v = _rows(x, kept)
+    if not v.size:
+        nothing = jnp.full(v.shape[:-2], jnp.nan)
+        none = jnp.zeros(v.shape[:-2])
+        return Summary(none, *[nothing] * 6, *[none] * 3, jnp.zeros((*v.shape[:-2], BINS)))
     finite = jnp.isfinite(v)
     # What is counted is read off the histogram: a pass over its bins where each count is one over the values.
     counts = histogram(v, finite)
@@ -305,9 +315,14 @@ def _running(counts: jax.Array) -> jax.Array:
 
 def _rows(x: jax.Array, kept: int) -> jax.Array:
     """Return float32 (kept..., R, C)."""
+    if jnp.issubdtype(x.dtype, jnp.complexfloating):
+        raise InputError(
+            f"a summary is of real values, not of {x.dtype}: probe abs(x), or real and imaginary part"
+        )
     lead, rest = x.shape[:kept], x.shape[kept:]
     units = rest[-1] if rest else 1
-    return x.astype(jnp.float32).reshape(*lead, -1, units)
+    rows = math.prod(rest[:-1])
+    return x.astype(jnp.float32).reshape(*lead, rows, units)
 
 
 def _deviations(

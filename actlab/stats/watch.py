@@ -17,7 +17,7 @@ from jax.extend.core import Jaxpr
 from jax.extend.core.primitives import name_p
 
 from actlab.probes import PREFIX
-from actlab.stats.summary import merge_all, summarize
+from actlab.stats.summary import BINS, Summary, merge_all, summarize
 from actlab.stats.walk import Found, Walk, bind, once, programs, varying
 
 
@@ -117,7 +117,8 @@ def value_and_grad(
         (value, (aux, found)), (grads, gradients) = jax.value_and_grad(scalar, (0, 1), has_aux=True)(
             chosen, slots
         )
-        seen = Seen(found, {name: gradients[name] for name in found if name in gradients})
+        gradients = {name: _settled(gradients[name], found[name]) for name in found if name in gradients}
+        seen = Seen(found, gradients)
         grads = grads[0] if isinstance(argnums, int) else grads
         return ((value, aux, seen) if has_aux else (value, seen)), grads
 
@@ -174,6 +175,25 @@ def _run(
     walk = Walk(visit, _names_inside, reading.gather, of_gradient and of_gradient.gather)
     flat, found = walk(closed.jaxpr, arrays, slots, list(closed.consts))
     return jax.tree.unflatten(jax.tree.structure(shape), flat), found
+
+
+def _settled(gradient: Any, value: Any) -> Any:
+    """Return the summary of a gradient that nothing arrived at: zeros where there was a value, else NaN."""
+    if not (isinstance(gradient, Summary) and isinstance(value, Summary)):
+        return gradient
+    seen = value.count + value.nonfinite
+    zero = jnp.where(seen > 0, 0.0, jnp.nan)
+    quiet = Summary(
+        seen,
+        *[zero] * 6,
+        seen,
+        *[jnp.zeros_like(seen)] * 2,
+        jnp.zeros_like(value.bins).at[..., BINS // 2].set(seen),
+    )
+    arrived = gradient.count + gradient.nonfinite > 0
+    return jax.tree.map(
+        lambda g, q: jnp.where(arrived[(..., *[None] * (g.ndim - arrived.ndim))], g, q), gradient, quiet
+    )
 
 
 def _slot(value: jax.Array, slot: Any, read: Callable[[jax.Array], Any]) -> jax.Array:

@@ -33,7 +33,7 @@ def find(looks: Looks, state: TrainState, x: jax.Array, y: jax.Array, seed: jax.
 def _first(looks: Looks, state: TrainState, seen: dict[str, Any]) -> tuple[str, str, str]:
     """Return (site, kind of value, sentence) of what is computed first and is not finite."""
     for name in looks.program.probes:
-        if not seen["values"][name]:
+        if not np.all(seen["values"][name]):
             site, _, value = name.rpartition(".")
             return site, value, f"the {WORDS.get(value, value)} at {site} was the first non-finite value"
     layers = looks.program.layers
@@ -43,7 +43,7 @@ def _first(looks: Looks, state: TrainState, seen: dict[str, Any]) -> tuple[str, 
     for (layer, _), finite in zip(layer_leaves(state.params), seen["gradients"], strict=True):
         fine[layer] &= bool(finite)
     for name in reversed(looks.program.probes):
-        if not seen["value_gradients"].get(name, True):
+        if not np.all(seen["value_gradients"].get(name, True)):
             site, _, value = name.rpartition(".")
             # The head comes after the last site and before the first probe on the way back.
             if not fine[layers[-1]] and name == looks.program.probes[-1]:
@@ -54,7 +54,8 @@ def _first(looks: Looks, state: TrainState, seen: dict[str, Any]) -> tuple[str, 
         if not fine[layer]:
             text = f"the loss was finite; going backward, the gradient of {layer} was the first that was not"
             return layer, "gradient", text
-    return layers[-1], "update", "loss and gradients were finite; the update overflowed the parameters"
+    text = "loss and gradients were finite; the update overflowed the parameters, or running averages did"
+    return layers[-1] if layers else "head", "update", text
 
 
 def history(

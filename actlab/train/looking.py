@@ -11,11 +11,11 @@ from flax import nnx
 
 from actlab.stats import VALUE, Reading, value_and_grad, watch
 from actlab.stats.histogram import histogram
-from actlab.stats.layers import layer_leaves
+from actlab.stats.layers import layer_leaves, norm
 from actlab.stats.observer import Key, Rows
 from actlab.stats.sites import active_units
 from actlab.stats.spectra import ranks, selectivity
-from actlab.train.step import Program, TrainState, run_once
+from actlab.train.step import Program, TrainState, run_once, updates_done
 from actlab.train.whole_run import whole_run
 
 EVAL_BATCH = 1024
@@ -52,8 +52,19 @@ class Looks:
             known.extend(self._figures(state, logits, seen, y, jnp.bool_(True)).keys)
 
         jax.eval_shape(trace, state, x, y)
-        patterns = setup.stats
-        return [key for key in known if key[0] == "head" or patterns.keeps(key[1])]
+        stats, whole = setup.stats, []
+        if stats.level == "full":
+            inputs = (
+                state,
+                state.params,
+                *(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in (setup.data.x_train, setup.data.y_train)),
+                jax.ShapeDtypeStruct((), jnp.uint32),
+            )
+            every = jax.eval_shape(lambda *a: self._whole(*a, curvature=True, every=True), *inputs)
+            whole = [q for _, q in every]
+        if stats.level != "none":
+            stats.chosen_quantities([*self.program.known, *(q for _, q in known), *whole])
+        return [key for key in known if key[0] == "head" or stats.keeps(key[1])]
 
     def _outputs(self, state: TrainState, x) -> jax.Array:
         model = nnx.merge(self.program.graphdef, state.params, state.rest)
@@ -99,7 +110,7 @@ class Looks:
         if self.setup.stats.level == "none":
             return rows
         row: dict[Key, jax.Array] = {
-            ("head", "logits.rms"): jnp.sqrt(jnp.mean(jnp.square(logits))),
+            ("head", "logits.rms"): norm([logits]) / logits.size**0.5,
             ("head", "logits.max_abs"): jnp.max(jnp.abs(logits)),
             ("head", "logits.min"): logits.min(),
             ("head", "logits.max"): logits.max(),
@@ -135,7 +146,9 @@ class Looks:
             curves[site] = self.setup.act(grid, **learnt).reshape(points, -1).mean(-1)
         return x, curves
 
-    def _whole(self, state: TrainState, start_params, x, y, seed, *, curvature: bool) -> dict[Key, jax.Array]:
+    def _whole(
+        self, state: TrainState, start_params, x, y, seed, *, curvature: bool, every: bool = False
+    ) -> dict[Key, jax.Array]:
         """Return the figures of the whole run, see `whole_run`; of the first samples of the training data.
 
         Gradient noise is of the next batch. Dropout is off, running averages stand still.
@@ -159,7 +172,7 @@ class Looks:
             new = program.step(state, batch_x, batch_y, key)
             update = jax.tree.map(lambda n, o: n - o, new.params, state.params)
         with jax.numpy_dtype_promotion("standard"):
-            rate = jnp.asarray(program.rate(state.step), jnp.float32)
+            rate = jnp.asarray(program.rate(updates_done(state)), jnp.float32)
         row = whole_run(
             lambda p: loss(p, x[:CURVATURE_BATCH], y[:CURVATURE_BATCH]),
             state.params,
@@ -172,12 +185,19 @@ class Looks:
             curvature=curvature,
             **noise,
         )
-        return {key: v for key, v in row.items() if setup.stats.keeps(key[1])}
+        return {key: v for key, v in row.items() if every or setup.stats.keeps(key[1])}
 
     def _locate(self, state: TrainState, x, y, seed) -> dict[str, Any]:
         """Run the step a diverged state stopped before; tell what is finite, in the order it is computed."""
         inputs = self.program.batch(state, x, y, seed)
-        finite = Reading(lambda name, value: jnp.isfinite(value).all().astype(jnp.float32))
+
+        def fine(name: str, value: jax.Array) -> jax.Array:
+            ok = jnp.isfinite(value)
+            if name.endswith(".scores"):  # where a mask is -inf
+                ok |= jnp.isneginf(value)
+            return ok.all().astype(jnp.float32)
+
+        finite = Reading(fine)
         run = partial(value_and_grad, has_aux=True, reading=finite)
         (loss, _, seen), grads = run(self.program._loss)(state.params, state.rest, *inputs)
         return {

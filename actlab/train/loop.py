@@ -250,7 +250,9 @@ def _train(
                 found = divergence.find(looks, state, x, y, seed)
                 step = found["step"]
                 events.append((step, "nonfinite", found["site"], math.nan, math.nan, found["message"]))
-                rows += divergence.history(program, start, rows, found, length, x, y, seed)
+                whole = sum(steps for steps, _ in run.pieces(int(start.step)))
+                rows += divergence.history(program, start, rows, found, whole, x, y, seed)
+                rows.sort(key=lambda row: row[0])
                 break
         if seen.leave_out is not None:
             state = rewound(start, seen.leave_out)

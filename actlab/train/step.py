@@ -23,7 +23,7 @@ from actlab.data.batches import Order
 from actlab.errors import InputError
 from actlab.nn import sites
 from actlab.stats import VALUE, Reading, Seen, StatsConfig, probe_names, value_and_grad, watch
-from actlab.stats.layers import layer_leaves, layer_statistics
+from actlab.stats.layers import layer_leaves, layer_statistics, norm
 from actlab.stats.observer import Key, Observer, Rows
 from actlab.train.losses import Loss
 from actlab.train.optimizer import Optimizer
@@ -34,7 +34,7 @@ class TrainState(NamedTuple):
     """All that a run carries from step to step.
 
     ``params`` and ``rest`` (running averages) are nested dicts of arrays by module path; ``step`` counts
-    updates done; ``diverged`` is -1, or the step whose loss or update was not finite, after which the
+    batches done; ``diverged`` is -1, or the step whose loss or update was not finite, after which the
     state no longer changes. ``aside`` holds what policies and statistics need: ``shift``, batches left out by
     rewinding; ``rewinds``; ``skipped``, updates dropped, and ``skipped_in_row``; ``recent``, the last losses;
     ``dead_for``, by group of sites the steps each unit has been dead.
@@ -114,7 +114,7 @@ class Program:
         self.keys = self._kept(*inputs)
 
     def _kept(self, *inputs) -> list[Key]:
-        """Return the records kept of a window, in order; check the quantities asked for."""
+        """Return the records kept of a window, in order; keep all there could be as ``known``."""
         state = jax.eval_shape(self._init, jax.ShapeDtypeStruct((), jnp.uint32))
         rows = Rows()
 
@@ -123,7 +123,7 @@ class Program:
 
         jax.eval_shape(trace, state, *inputs[2:])
         stats = self.setup.stats
-        stats.chosen_quantities([q for s, q in rows.keys if s != "train"])
+        self.known = [q for site, q in rows.keys if site != "train"]
         return [key for key in rows.keys if key[0] == "train" or stats.keeps(key[1])]
 
     def _init(self, seed: jax.Array) -> TrainState:
@@ -198,7 +198,7 @@ class Program:
             opt_state=opt_state,
             step=state.step + 1,
         )
-        # A gradient that is not finite leaves no finite parameters behind, so the two checks cover all.
+        # A gradient that is not finite leaves no finite parameters behind: loss and parameters tell.
         finite = jnp.isfinite(loss)
         for leaf in jax.tree.leaves((new.params, new.rest)):
             if jnp.issubdtype(leaf.dtype, jnp.inexact):
@@ -226,13 +226,19 @@ class Program:
 
     def _start(self) -> dict[str, Any]:
         """Return what a window carries, at its start."""
-        sums = {"loss": jnp.float32(0), "accuracy": jnp.float32(0)}
+        sums = {name: jnp.float32(0) for name in ("loss", "accuracy", "steps")}
         return {"ever": self.observer.nobody(), "sums": sums, "most": jnp.float32(-jnp.inf)}
 
     @staticmethod
-    def _tally(sums, most, loss, accuracy):
-        now = {"loss": loss, "accuracy": accuracy}
-        return {name: sums[name] + value for name, value in now.items()}, jnp.maximum(most, loss), now
+    def _tally(sums, most, loss, accuracy, dropped):
+        """Add a step's numbers to a window's, but for those of a step whose update was dropped."""
+        now = {"loss": loss, "accuracy": accuracy} | dropped
+        own = {"loss": loss, "accuracy": accuracy, "steps": jnp.float32(1)}
+        if dropped:
+            out = dropped["dropped"]
+            own = {name: jnp.where(out, 0.0, value) for name, value in own.items()}
+            loss = jnp.where(out, -jnp.inf, loss)
+        return {name: sums[name] + own[name] for name in sums}, jnp.maximum(most, loss), now
 
     def _plain(self, state, x, y, key, *, ever, sums, most):
         """Do a step that is not recorded; return the state, what the window carries, and the step's own numbers."""
@@ -243,9 +249,9 @@ class Program:
         if watching:
             on = self.observer.active(seen.values, learnt)
             ever = {name: ever[name] | on[name] for name in ever}
-        sums, most, now = self._tally(sums, most, loss, accuracy)
         state, dropped = self._update(state, loss, rest, grads)
-        return state, {"ever": ever, "sums": sums, "most": most}, now | dropped
+        sums, most, now = self._tally(sums, most, loss, accuracy, dropped)
+        return state, {"ever": ever, "sums": sums, "most": most}, now
 
     def _recorded(self, state, x, y, key, *, every, ever, sums, most, every_row: bool = False):
         """Do the step at a window's end; return the state, the window's rows, and the step's own numbers."""
@@ -254,13 +260,13 @@ class Program:
         reading = self.observer.reading(state.step, learnt, every_row=every_row) if level != "none" else None
         back = self.observer.of_gradient(state.step, every_row=every_row) if level == "full" else None
         loss, (accuracy, rest), seen, grads = self._gradient(state, x, y, key, reading, back)
-        sums, most, now = self._tally(sums, most, loss, accuracy)
         new, dropped = self._update(state, loss, rest, grads)
-        now |= dropped
+        sums, most, now = self._tally(sums, most, loss, accuracy, dropped)
         with jax.numpy_dtype_promotion("standard"):
-            rate = jnp.asarray(self.rate(state.step), jnp.float32)
+            rate = jnp.asarray(self.rate(updates_done(state)), jnp.float32)
         rows = Rows()
-        rows.add_all({("train", q): v / every for q, v in sums.items()} | {("train", "learning_rate"): rate})
+        means = {("train", q): sums[q] / sums["steps"] for q in ("loss", "accuracy")}
+        rows.add_all(means | {("train", "learning_rate"): rate})
         if self.setup.stability.drops:
             rows.add_all({("train", "skipped"): new.aside["skipped"]})
         if level == "full":
@@ -289,11 +295,11 @@ class Program:
                 for q in ("mean", "min", "max")
             }
         )
-        self._add_layers(rows, state, new, grads, every)
+        self._add_layers(rows, state, new, grads, every, always=every_row)
         return new, rows, now
 
-    def _add_layers(self, rows: Rows, state, new, grads, every: int) -> None:
-        """Add the layers' norms, where they are due; what an update is, is what it changed."""
+    def _add_layers(self, rows: Rows, state, new, grads, every: int, *, always: bool) -> None:
+        """Add the layers' norms, where they are due or always; what an update is, is what it changed."""
         full = self.setup.stats.level == "full"
         names: list[Key] = []
 
@@ -301,13 +307,14 @@ class Program:
             moved = jax.tree.map(lambda n, o: n - o, new, old)
             part = layer_statistics(old, grads, moved, full=full)
             if full:
-                squares = [jnp.square(v) for (_, q), v in part.items() if q == "gradient_norm"]
-                part["train", "gradient_norm"] = jnp.sqrt(sum(squares))
+                part["train", "gradient_norm"] = norm(
+                    [v for (_, q), v in part.items() if q == "gradient_norm"]
+                )
             names[:] = part
             return jnp.stack(list(part.values()))
 
         inputs = state.params, new.params, grads
-        if self.setup.stats.layers_every <= every:
+        if always or self.setup.stats.layers_every <= every:
             values = norms(*inputs)
         else:
             shape = jax.eval_shape(norms, *inputs)
@@ -401,6 +408,11 @@ class Program:
         inputs = self.batch(state, x, y, seed)
         _, rows, _ = self._recorded(state, *inputs, every=1, every_row=True, **self._start())
         return rows.vector(self.keys)
+
+
+def updates_done(state: TrainState) -> jax.Array:
+    """Return how many updates the optimiser has made: dropped ones do not advance its schedule."""
+    return state.step - state.aside["skipped"]
 
 
 def _forward_order(fn: Callable[..., Any], params: dict[str, Any], *inputs: Any) -> list[str]:

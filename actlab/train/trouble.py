@@ -45,10 +45,9 @@ def trouble(
     begin = int(start.step)
     again = policy.rewinds and int(start.aside["rewinds"]) < policy.max_rewinds
     events: list[Event] = []
-    for k in spikes[:MOST]:
-        if k - 1 in spikes:  # one event for a run of them
-            continue
-        kind = "skip" if policy.on_spike == "skip" else "spike"
+    kind = "skip" if policy.on_spike == "skip" else "spike"
+    told = spikes if kind == "skip" else [k for k in spikes if k - 1 not in spikes]  # one for a run of spikes
+    for k in told[:MOST]:
         text = f"loss {losses[k]:.3g}, {z[k]:.3g} robust standard deviations above the last 64"
         events.append((step + int(k) + 1, kind, "train", float(losses[k]), policy.spike_z, text))
     if dropped is not None:

@@ -8,7 +8,7 @@ from actlab.activations import make
 from actlab.errors import InputError
 from actlab.models import MLP, ConvNet
 from actlab.nn import sites
-from actlab.stats import watch
+from actlab.stats import VALUE, watch
 
 RELU = make("relu")
 
@@ -87,7 +87,7 @@ def test_logits_sites_and_gradients(kind):
 def test_pre_and_post_are_seen():
     model = build(MLP, RELU, (4,), 3, depth=2, width=5)
     x = jax.random.normal(jax.random.key(1), (7, 4))
-    out, seen = watch(lambda x: model(x))(x)
+    out, seen = watch(lambda x: model(x), reading=VALUE)(x)
     np.testing.assert_array_equal(out, model(x))
     assert list(seen) == [f"blocks.{i}.act.{t}" for i in (0, 1) for t in ("pre", "post")]
     np.testing.assert_array_equal(seen["blocks.1.act.post"], np.maximum(seen["blocks.1.act.pre"], 0))

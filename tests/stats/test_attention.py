@@ -53,3 +53,6 @@ def test_a_broken_head_is_seen_and_spoils_no_other():
     row = attention(s, by_head=True)
     assert float(row["entropy.head0"]) == pytest.approx(np.log(3))
     assert np.isnan(row["entropy.head1"])
+    assert float(row["entropy.mean"]) == pytest.approx(np.log(3))
+    assert float(row["logit_max"]) == 0
+    assert float(row["nonfinite_share"]) == pytest.approx(6 / 12)

@@ -76,6 +76,10 @@ def test_sparsity():
     assert row["participation"] == pytest.approx(share.mean(), rel=1e-5)
     one = {k: float(v) for k, v in sparsity(jnp.eye(8)).items()}
     assert one == {"hoyer": pytest.approx(1, rel=1e-6), "participation": pytest.approx(1 / 8)}
+    spoilt = np.where(np.arange(16) == 2, np.nan, a)
+    got = {k: float(v) for k, v in sparsity(jnp.float32(spoilt)).items()}
+    others = {k: float(v) for k, v in sparsity(jnp.float32(np.delete(a, 2, -1))).items()}
+    assert got == pytest.approx(others, rel=1e-5)
     tiny = {k: float(v) for k, v in sparsity(jnp.float32(1e-30 * a)).items()}
     assert tiny["hoyer"] == pytest.approx(row["hoyer"], rel=1e-4)
 

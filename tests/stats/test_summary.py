@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from actlab.errors import InputError
 from actlab.stats import merge, summarize
 from actlab.stats.summary import BINS, EDGES, QUANTILES, basics, merge_all
 
@@ -81,6 +82,13 @@ def test_nothing_finite():
     assert s.nonfinite_share == 1
     figures = {k: v for k, v in s.figures().items() if k != "nonfinite_share"}
     assert all(np.isnan(v) for v in figures.values())
+
+
+def test_of_nothing_and_of_what_is_not_real():
+    assert summarize(jnp.zeros((0, 3))).count == 0
+    assert np.isnan(summarize(jnp.zeros((0, 3))).mean)
+    with pytest.raises(InputError, match="of real values, not of complex64"):
+        summarize(jnp.zeros(3, jnp.complex64))
 
 
 def test_kept_axes_and_basics():

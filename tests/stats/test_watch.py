@@ -214,6 +214,17 @@ def test_values_as_they_are():
     np.testing.assert_allclose(seen.gradients["pre"], by_hand(W, X)[1]["pre"], rtol=1e-5, atol=1e-6)
 
 
+def test_a_probe_that_the_loss_does_not_depend_on():
+    def f(x):
+        return jnp.sum(x) + 0.0 * jnp.sum(jax.lax.stop_gradient(probe(2 * x, "h")))
+
+    (_, seen), _ = value_and_grad(f)(X)
+    assert seen.gradients["h"].count == X.size
+    assert seen.gradients["h"].zero_share == 1
+    assert seen.gradients["h"].rms == 0
+    assert seen.gradients["h"].quantile(0.5) == 0
+
+
 def test_custom_derivatives_survive():
     @jax.custom_jvp
     def f(x):

@@ -133,7 +133,10 @@ def test_chosen_sites_and_quantities(small_run):
     with pytest.raises(InputError, match="there is no 'blocks.7.act'; did you mean"):
         Program(small_run(stats=StatsConfig(sites=["blocks.7.act"])).setup)
     with pytest.raises(InputError, match="there is no 'post.skew'"):
-        Program(small_run(stats=StatsConfig(quantities=["post.skew"])).setup)
+        _ = small_run(stats=StatsConfig(quantities=["post.skew"])).looks
+    only = small_run(stats=StatsConfig("full", every=10, quantities=["effective_rank", "sharpness"]))
+    rows = first_look(only)
+    assert {q for _, s, q, _ in rows if s not in ("train", "test", "head")} == {"effective_rank", "sharpness"}
 
 
 def test_without_statistics_the_program_is_that_of_a_model_without_probes(small_run, monkeypatch):
@@ -170,7 +173,7 @@ def test_lanes_of_a_vmap_record_what_runs_alone_do(small_run):
     run = jax.jit(jax.vmap(lambda s, k: program._chunk(s, x, y, k, length=10, every=5)[1]))
     both = run(states, seeds)
     alone = program.chunk(program.init(seeds[1]), x, y, seeds[1], length=10, every=5)[1]
-    np.testing.assert_allclose(both.values[1], alone.values, rtol=2e-3, atol=1e-4, equal_nan=True)
+    np.testing.assert_allclose(both[1], alone, rtol=5e-3, atol=1e-3, equal_nan=True)
 
 
 def test_first_look_is_of_the_start_and_of_the_whole_batch(small_run):
@@ -183,6 +186,7 @@ def test_first_look_is_of_the_start_and_of_the_whole_batch(small_run):
     assert rows[0, "blocks.0.act", "pre_gradient.rms"] == pytest.approx(wanted["rms"], rel=1e-4)
     assert {"effective_rank", "selectivity", "cosine"} <= {q for _, s, q in rows if s == "blocks.0.act"}
     assert (0, "run", "sharpness") in rows
+    assert rows[0, "head", "gradient_norm"] > 0
 
 
 def test_bfloat16(small_run):
