@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -22,7 +21,7 @@ from actlab.activations import Act
 from actlab.errors import InputError
 from actlab.stats.attention import attention
 from actlab.stats.config import StatsConfig
-from actlab.stats.sites import SATURATION, Learnt, active_units, regime, sparsity, steepest
+from actlab.stats.sites import SATURATION, Learnt, active, active_units, regime, sparsity, steepest
 from actlab.stats.summary import basics, summarize
 from actlab.stats.watch import Reading
 
@@ -107,6 +106,8 @@ class Observer:
         self.batch = batch
         self.rows = min(batch, max(-(-batch // config.rows), LEAST_ROWS))
         self.threshold = SATURATION * steepest(act) if act.elementwise else None
+        watched = self.threshold is not None and config.level != "none"
+        self.where = active(act, self.threshold) if watched else None
         known = list(dict.fromkeys(_split(name)[0] for name in probes))
         self.sites = config.chosen_sites(known) if config.level != "none" else []
         probes = {name: probes[name] for name in probes if _split(name)[0] in self.sites}
@@ -170,7 +171,7 @@ class Observer:
             if tensor != "pre" or site not in self.units or self.threshold is None:
                 return ()
             rows = self._part(value, step).astype(jnp.float32)
-            return rows if self.stacked else active_units(self.act, learnt[site], rows, self.threshold)
+            return rows if self.stacked else self._active(learnt[site], rows)
 
         return Reading(of)
 
@@ -200,9 +201,15 @@ class Observer:
         if tensor == "post" and self.full:
             return {"own": sparsity(rows)}
         if tensor == "pre" and self.threshold is not None:
-            row, on = regime(self.act, learnt, rows, self.threshold, full=self.full)
+            row, on = self._regime(learnt, rows)
             return {"own": row, "on": on}
         return {}
+
+    def _active(self, learnt: Learnt, pre: jax.Array) -> jax.Array:
+        return active_units(self.act, learnt, pre, self.threshold, self.where)
+
+    def _regime(self, learnt: Learnt, pre: jax.Array) -> tuple[dict[str, jax.Array], jax.Array]:
+        return regime(self.act, learnt, pre, self.threshold, self.where, full=self.full)
 
     # -- what is made of it ----------------------------------------------------------------------------------
 
@@ -222,10 +229,7 @@ class Observer:
                 continue
             parts = [seen[f"{site}.pre"] for site in group.sites]
             if self.stacked:
-                test = partial(active_units, self.act, threshold=self.threshold)
-                found[_id(group)] = jax.vmap(lambda k, v, test=test: test(k, v))(
-                    _stack(learnt, group), jnp.stack(parts)
-                )
+                found[_id(group)] = jax.vmap(self._active)(_stack(learnt, group), jnp.stack(parts))
             else:
                 found[_id(group)] = jnp.stack(parts)
         return found
@@ -258,9 +262,8 @@ class Observer:
             return None
         active = None
         if self.threshold is not None:
-            test = partial(regime, self.act, threshold=self.threshold, full=self.full)
             pre = jnp.stack([seen[f"{site}.pre"] for site in group.sites])
-            row, active = jax.vmap(lambda k, v: test(k, v))(_stack(learnt, group), pre)
+            row, active = jax.vmap(self._regime)(_stack(learnt, group), pre)
             self._add_own(rows, group, row)
         if self.full:
             post = jnp.stack([seen[f"{site}.post"] for site in group.sites])
