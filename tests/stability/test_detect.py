@@ -53,7 +53,7 @@ def test_every_disease_is_found_under_its_name(healthy):
         healthy,
         train__loss=np.where(t > 80, falling + (t - 80) * 0.2, falling),
         train__loss_max=largest,
-        train__gradient_norm_max=norms,
+        train__gradient_norm=norms,
         head__logits__rms=np.exp(t / 25) * noise,
         attention__entropy_share__mean=np.where(t < 50, 0.7, 0.01) * noise,
         run__sharpness=20 * np.minimum(0.1 * np.exp(t / 15), 1) * noise,

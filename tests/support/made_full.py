@@ -70,7 +70,6 @@ def metric_rows(steps: list[int], sites: list[str], layers: list[str], sick: boo
         norm = (2.0 + (3 if sick else 1) * time) * math.exp(0.2 * rng.normal())
         rows += [
             (step, "train", "gradient_norm", norm),
-            (step, "train", "gradient_norm_max", 2 * norm),
             (step, "train", "loss_max", 2.5 - 2 * time),
         ]
         if k % every == 0:
