@@ -106,6 +106,7 @@ class Observer:
         self.batch = batch
         self.rows = min(batch, max(-(-batch // config.rows), LEAST_ROWS))
         self.threshold = SATURATION * steepest(act) if act.elementwise else None
+        self.repeatable = act.elementwise and not (act.spec is not None and act.spec.stochastic)
         watched = self.threshold is not None and config.level != "none"
         self.where = active(act, self.threshold) if watched else None
         known = list(dict.fromkeys(_split(name)[0] for name in probes))
@@ -149,6 +150,8 @@ class Observer:
     def reading(self, step: jax.Array, learnt: Mapping[str, Learnt], *, every_row: bool = False) -> Reading:
         """Return what a recorded step takes of the values at the probes."""
 
+        before: dict[str, jax.Array] = {}
+
         def of(name: str, value: jax.Array) -> Any:
             site, tensor = _split(name)
             if site not in self.sites:
@@ -156,6 +159,12 @@ class Observer:
             rows = value if every_row else self._part(value, step)
             if tensor == "scores":
                 return attention(rows, by_head=self.full)
+            if not self.stacked and self.repeatable and site in self.units:
+                # The values after an activation live inside the next layer's operation; to read some of them there
+                # would write them all.
+                if tensor == "post":
+                    rows = self.act(before[site], **learnt.get(site, {})).astype(rows.dtype)
+                before[site] = rows
             rows = rows.astype(jnp.float32)
             if self.stacked:
                 return rows
@@ -193,7 +202,9 @@ class Observer:
         return jax.lax.dynamic_slice_in_dim(value, (step * self.rows) % self.batch, self.rows)
 
     def _figures(self, rows: jax.Array, kept: int = 0) -> dict[str, jax.Array]:
-        return summarize(rows, kept=kept).figures() if self.full else basics(rows, kept=kept)
+        if not self.full:
+            return basics(rows, kept=kept)
+        return summarize(rows, kept=kept, scatter=self.stacked).figures()
 
     def _of_site(self, site: str, tensor: str, rows: jax.Array, learnt: Learnt) -> dict[str, Any]:
         if site not in self.units:

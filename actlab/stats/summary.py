@@ -113,13 +113,14 @@ class Summary(NamedTuple):
         return row | {name: found[..., i] for i, name in enumerate(QUANTILES)}
 
 
-def summarize(x: jax.Array, *, kept: int = 0) -> Summary:
+def summarize(x: jax.Array, *, kept: int = 0, scatter: bool = True) -> Summary:
     """Return the summary of ``x`` over all axes but the first ``kept``.
 
     Args:
         x: real array of any dtype and shape (..., R..., C); of float64 what is beyond float32's range counts as
             not finite.
         kept: leading axes that are summarised one by one.
+        scatter: how values are counted into bins, see `histogram`.
 
     Raises:
         InputError: complex values.
@@ -135,7 +136,7 @@ def summarize(x: jax.Array, *, kept: int = 0) -> Summary:
         return Summary(none, *[nothing] * 6, *[none] * 3, jnp.zeros((*v.shape[:-2], BINS)))
     finite = jnp.isfinite(v)
     # What is counted is read off the histogram: a pass over its bins where each count is one over the values.
-    counts = histogram(v, finite)
+    counts = histogram(v, finite, scatter=scatter)
     half = BINS // 2
     n, zeros, negatives = (
         c.sum(-1).astype(jnp.float32) for c in (counts, counts[..., BINS:], counts[..., :half])
@@ -253,11 +254,17 @@ def merge_all(stacked: Summary) -> Summary:
     return jax.tree.map(lambda leaf: leaf[0], stacked)
 
 
-def histogram(v: jax.Array, finite: jax.Array) -> jax.Array:
+def histogram(v: jax.Array, finite: jax.Array, *, scatter: bool = True) -> jax.Array:
     """Return counts (..., BINS + 1) int32 of the finite values of ``v`` (..., R, C); the last of exact zeros.
 
     The others are between the borders ``EDGES``, read off a float32's own bits: sign, exponent, and the first two
     bits of the mantissa. Whole numbers, which a processor adds to memory faster than floats.
+
+    Args:
+        v, finite: float32 and bool (..., R, C).
+        scatter: add each value to its bin: what a processor does best. Otherwise compare each with all bins: what a
+            TPU does in one operation that reads the values once, where it would scatter them one after the other.
+
     """
     bits = jax.lax.bitcast_convert_type(v, jnp.int32)
     half, width = BINS // 2, BINS + 1
@@ -265,6 +272,8 @@ def histogram(v: jax.Array, finite: jax.Array) -> jax.Array:
     size = jnp.clip(size, 0, half - 1)
     index = jnp.where(v < 0, half - 1 - size, half + size)
     index = jnp.where(v == 0, BINS, index)
+    if not scatter:
+        return ((index[..., None] == jnp.arange(width)) & finite[..., None]).astype(jnp.int32).sum((-3, -2))
     lead = v.shape[:-2]
     tensors = math.prod(lead)
     index = index.reshape(tensors, -1) + width * jnp.arange(tensors, dtype=jnp.int32)[:, None]

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from actlab.activations import make
-from actlab.stats.sites import LINEAR, SATURATION, active_units, regime, sparsity, steepest
+from actlab.stats.sites import (
+    LINEAR,
+    SATURATION,
+    active,
+    active_units,
+    regime,
+    sparsity,
+    steepest,
+    value_and_slope,
+)
 
 
 def slopes(act, x):
@@ -93,3 +102,40 @@ def test_steepest_of_the_spec_is_what_a_grid_finds(name):
 
 def test_steepest_of_a_users_function():
     assert steepest(make(lambda x: 3 * jnp.sin(x))) == pytest.approx(3, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "flips"),
+    [("relu", 1), ("gelu", 3), ("hard_tanh", 2), ("leaky_relu", 0), ("gaussian", 4), ("abs", 2)],
+)
+def test_where_a_function_is_active_is_told_to_the_last_bit(name, flips):
+    act = make(name)
+    threshold = SATURATION * steepest(act)
+    where = active(act, threshold)
+    assert len(where.flips) == flips
+    edges = np.float32([*where.flips, 0.0, 1.0, -1.0, np.inf, -np.inf, 3e38])
+    near = np.concatenate([edges, np.nextafter(edges, np.float32(9)), np.nextafter(edges, np.float32(-9))])
+    near = near[(near == 0) | (np.abs(near) >= np.finfo(np.float32).tiny)]
+    x = np.concatenate([near, np.linspace(-40, 40, 99_991), [np.nan]]).astype(np.float32)
+    slope = np.asarray(jax.jit(lambda v: value_and_slope(act, {}, v)[1])(x))
+    np.testing.assert_array_equal(jax.jit(where)(x), np.abs(slope) >= np.float32(threshold))
+    np.testing.assert_array_equal(where.known(x), ~np.isnan(slope))
+
+
+def test_where_many_comparisons_would_be_needed_the_slope_is_taken():
+    assert active(make("sin"), 0.01) is None
+    assert active(make("swish", learn=["beta"]), 0.01) is None
+
+
+def test_shares_by_comparisons_are_those_by_slopes():
+    act = make("gelu")
+    threshold = SATURATION * steepest(act)
+    pre = (4 * jax.random.normal(jax.random.key(1), (40, 7)) - 2).at[:, 3].set(-9.0).at[2, 1].set(jnp.nan)
+    where = active(act, threshold)
+    for full in (False, True):
+        row, on = regime(act, {}, pre, threshold, full=full)
+        same, also = regime(act, {}, pre, threshold, where, full=full)
+        assert same == row
+        np.testing.assert_array_equal(on, also)
+    np.testing.assert_array_equal(active_units(act, {}, pre, threshold, where), on)
+    assert not on[3]

@@ -140,3 +140,10 @@ def test_the_histogram_counts_what_numpy_counts():
     # A power of two's border belongs to the bin away from zero on both sides; NumPy's bins are closed on the left.
     np.testing.assert_allclose(got[half:], wanted[half:] + 0)
     np.testing.assert_allclose(got[:half].sum(), wanted[:half].sum())
+
+
+def test_bins_are_counted_alike_by_comparisons():
+    x = np.float32(TENSORS["spread units"]).copy()
+    x[:3, :2], x[4, 5], x[6, :4] = [0.0, -0.0], np.nan, [np.inf, -np.inf, 1e-30, 1e30]
+    for a, b in zip(summarize(x), summarize(x, scatter=False), strict=True):
+        np.testing.assert_array_equal(a, b)
