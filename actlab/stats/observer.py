@@ -10,7 +10,7 @@ Shapes: T tensors of a group, B rows read, ... positions, C units.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -337,5 +337,4 @@ def _split(name: str) -> tuple[str, str]:
 
 def _stack(learnt: Mapping[str, Learnt], group: _Group) -> Learnt:
     """Return the learnt parameters of a group's sites, stacked."""
-    first: Callable[..., jax.Array] = lambda *leaves: jnp.stack(leaves)  # noqa: E731
-    return jax.tree.map(first, *[learnt.get(site, {}) for site in group.sites])
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *[learnt.get(site, {}) for site in group.sites])

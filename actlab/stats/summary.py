@@ -247,9 +247,10 @@ def merge_all(stacked: Summary) -> Summary:
     """Return the merger of the summaries along the leading axis, pairwise: rounding grows with its logarithm."""
     while (n := stacked.count.shape[0]) > 1:
         half = n // 2
-        first = jax.tree.map(lambda leaf: leaf[:half], stacked)  # noqa: B023
-        second = jax.tree.map(lambda leaf: leaf[half : 2 * half], stacked)  # noqa: B023
-        rest = jax.tree.map(lambda leaf: leaf[2 * half :], stacked)  # noqa: B023
+        first, second, rest = (
+            Summary(*(leaf[part] for leaf in stacked))
+            for part in (slice(half), slice(half, 2 * half), slice(2 * half, None))
+        )
         stacked = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), merge(first, second), rest)
     return jax.tree.map(lambda leaf: leaf[0], stacked)
 

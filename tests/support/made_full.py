@@ -5,18 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import polars as pl
 
-UNITS = {"step": pl.Int64, "site": pl.String, "dead_for": pl.List(pl.Int32)}
-CURVES = {"step": pl.Int64, "site": pl.String, "x": pl.List(pl.Float64), "y": pl.List(pl.Float64)}
-EVENTS = {
-    "step": pl.Int64,
-    "kind": pl.String,
-    "site": pl.String,
-    "value": pl.Float64,
-    "limit": pl.Float64,
-    "message": pl.String,
-}
 ATTENTION = ("blocks.0.scores", "blocks.1.scores")
 Rows = list[tuple[int, str, str, float]]
 
