@@ -13,6 +13,8 @@ import polars as pl
 import pytest
 import yaml
 
+from actlab.records import CURVES, EVENTS, UNITS
+
 METRICS = {"step": pl.Int64, "site": pl.String, "quantity": pl.String, "value": pl.Float64}
 HISTOGRAMS = {
     "step": pl.Int64,
@@ -125,11 +127,11 @@ def make_run(
     if full:
         rows += made_full.metric_rows(every, names, layers, sick)
         tables += [
-            ("units", made_full.UNITS, made_full.unit_rows(every, names, sick)),
-            ("events", made_full.EVENTS, made_full.event_rows(every, sick)),
+            ("units", UNITS, made_full.unit_rows(every, names, sick)),
+            ("events", EVENTS, made_full.event_rows(every, sick)),
         ]
         if learn:
-            tables.append(("curves", made_full.CURVES, made_full.curve_rows(every, names)))
+            tables.append(("curves", CURVES, made_full.curve_rows(every, names)))
     for sub, schema, table in tables:
         (folder / sub).mkdir(parents=True, exist_ok=True)
         size = -(-len(table) // parts) if table else 1
