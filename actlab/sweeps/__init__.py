@@ -1,0 +1,6 @@
+"""Many runs in one compiled program."""
+
+from actlab.sweeps.engine import train_lanes as train_lanes
+from actlab.sweeps.lanes import Lane as Lane
+from actlab.sweeps.lanes import Options as Options
+from actlab.sweeps.lanes import Told as Told
