@@ -19,7 +19,7 @@ from actlab.errors import InputError, suggest
 from actlab.sinks import Guarded
 from actlab.train import Run
 from actlab.train.losses import Loss
-from actlab.train.step import Setup
+from actlab.train.setup import Setup
 from actlab.values import Bound
 
 NODES = ("data", "model", "activation", "optimizer", "stats", "stability")
@@ -71,6 +71,7 @@ def build(cfg: DictConfig) -> Run:
         dtype=dtypes[values["dtype"]],
         stability=stability,
         loss=Loss(values["loss"]),
+        label_noise=values["label_noise"],
     )
     run = Run(setup, eval_every=values["eval_every"], checkpoint_every=values["checkpoint_every"])
     with about("optimizer"):
@@ -142,7 +143,9 @@ def target(node: dict[str, Any], name: str) -> Callable[..., Any]:
     except (ImportError, AttributeError) as e:
         raise InputError(f"{name}._target_={path}: cannot be imported ({e})") from None
     check_call(function, keys, f"{name}.")
-    return Bound.of(function, **keys)
+    hints = get_type_hints(function.__init__ if inspect.isclass(function) else function)
+    floats = {k: float(v) for k, v in keys.items() if hints.get(k) is float}
+    return Bound.of(function, **keys | floats)
 
 
 def check_call(function: Callable[..., Any], keys: dict[str, Any], prefix: str) -> None:
@@ -219,5 +222,6 @@ def _top_level(
     checkpoint_every: int,
     dtype: str,
     loss: str,
+    label_noise: float,
 ) -> None:
     """Hold the names and types of the keys of configs/train.yaml itself."""

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Literal
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from actlab.activations import Act
 from actlab.errors import InputError, suggest
-from actlab.nn import Activation
+from actlab.nn import Activation, kept
 
 NORMS = ("none", "layer", "batch")
 Norm = Literal["none", "layer", "batch"]
@@ -39,7 +40,7 @@ class Block(nnx.Module):
         self.linear = linear
         self.norm = make_norm(norm, shape[-1], dtype=dtype, rngs=rngs)
         self.act = Activation(act, shape, site=f"{name}.act")
-        self.dropout = nnx.Dropout(dropout) if dropout else None
+        self.dropout = Dropout(dropout) if dropout else None
         self.residual = residual
 
     def __call__(self, x: jax.Array, *, train: bool, key: jax.Array | None) -> jax.Array:
@@ -53,8 +54,24 @@ class Block(nnx.Module):
             h, jax.random.fold_in(key, 1) if self.act.stochastic and train and key is not None else None
         )
         if self.dropout is not None:
-            h = self.dropout(h, deterministic=not train, rngs=key)
+            h = self.dropout(h, key) if train else h
         return x + h if self.residual and x.shape == h.shape else h
+
+
+class Dropout(nnx.Module):
+    """Drop units with probability ``rate`` and divide the others by 1 - rate; the rate is a number of the program.
+
+    Srivastava et al. 2014, JMLR 15.
+    """
+
+    def __init__(self, rate: float):
+        self.rate = kept("model.dropout", rate)
+
+    def __call__(self, x: jax.Array, key: jax.Array) -> jax.Array:
+        """Return ``x`` with some units zero, in its dtype."""
+        keep = 1.0 - self.rate[...]
+        on = jax.random.bernoulli(key, keep, x.shape)
+        return jnp.where(on, x / keep.astype(x.dtype), jnp.zeros_like(x))
 
 
 def make_norm(norm: str, features: int, *, dtype, rngs: nnx.Rngs) -> nnx.LayerNorm | nnx.BatchNorm | None:
@@ -76,6 +93,12 @@ def at_least(low: int, **values: int) -> None:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < low:
             raise InputError(f"{name}={value!r}: must be an integer >= {low}")
+
+
+def check_gain(gain: float) -> None:
+    """Raise ``InputError`` unless ``gain`` is a number > 0."""
+    if not 0 < gain < float("inf"):
+        raise InputError(f"gain={gain}: must be a number > 0")
 
 
 def check_dropout(dropout: float) -> None:

@@ -14,8 +14,8 @@ from flax import nnx
 
 from actlab.activations import Act
 from actlab.errors import InputError
-from actlab.models.blocks import Block, Norm, at_least, block_keys, check_dropout
-from actlab.nn import convolve, initializer
+from actlab.models.blocks import Block, Norm, at_least, block_keys, check_dropout, check_gain
+from actlab.nn import convolve, initializer, number
 
 
 class ConvNet(nnx.Module):
@@ -35,6 +35,7 @@ class ConvNet(nnx.Module):
         dropout: share of values dropped after each activation in training.
         pool: ``none`` flattens the last feature map, ``mean`` averages it over space.
         init: name of an initialiser, see ``actlab.nn.initializer``.
+        gain: factor of the initial kernels.
         dtype: compute dtype; parameters stay float32.
         rngs: where initial values come from.
 
@@ -59,12 +60,15 @@ class ConvNet(nnx.Module):
         dropout: float = 0.0,
         pool: str = "none",
         init: str = "he_normal",
+        gain: float = 1.0,
         dtype: jax.typing.DTypeLike = jnp.float32,
         rngs: nnx.Rngs,
     ):
         at_least(1, depth=depth, width=width, stride=stride)
         at_least(0, padding=padding)
         check_dropout(dropout)
+        check_gain(gain)
+        gain = number("model.gain", gain)
         if pool not in ("none", "mean"):
             raise InputError(f"pool={pool!r}: must be 'none' or 'mean'")
         taps = [kernel_size] * depth if isinstance(kernel_size, int) else list(kernel_size)
@@ -84,7 +88,7 @@ class ConvNet(nnx.Module):
                 raise InputError(
                     f"convolution {i} of depth={depth} leaves no positions; lower depth or stride"
                 )
-            kernel, bias = initializer(init, channels * k ** len(space))
+            kernel, bias = initializer(init, channels * k ** len(space), gain)
             conv = nnx.Conv(
                 channels,
                 width,
@@ -113,7 +117,7 @@ class ConvNet(nnx.Module):
             )
         self.blocks = nnx.List(blocks)
         features = width if pool == "mean" else width * math.prod(space)
-        kernel, bias = initializer(init, features)
+        kernel, bias = initializer(init, features, gain)
         self.head = nnx.Linear(
             features, num_classes, kernel_init=kernel, bias_init=bias, dtype=dtype, rngs=rngs
         )

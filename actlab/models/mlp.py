@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from actlab.activations import Act
-from actlab.models.blocks import Block, Norm, at_least, block_keys, check_dropout
-from actlab.nn import initializer
+from actlab.models.blocks import Block, Norm, at_least, block_keys, check_dropout, check_gain
+from actlab.nn import initializer, number
 
 
 class MLP(nnx.Module):
@@ -30,6 +30,7 @@ class MLP(nnx.Module):
         residual: add each block's input to its output where shapes allow.
         dropout: share of units dropped after each activation in training.
         init: name of an initialiser, see ``actlab.nn.initializer``.
+        gain: factor of the initial kernels.
         dtype: compute dtype; parameters stay float32.
         rngs: where initial values come from.
 
@@ -50,15 +51,18 @@ class MLP(nnx.Module):
         residual: bool = False,
         dropout: float = 0.0,
         init: str = "he_normal",
+        gain: float = 1.0,
         dtype: jax.typing.DTypeLike = jnp.float32,
         rngs: nnx.Rngs,
     ):
         at_least(0, depth=depth)
         at_least(1, width=width)
         check_dropout(dropout)
+        check_gain(gain)
+        gain = number("model.gain", gain)
 
         def linear(d_in: int, d_out: int) -> nnx.Linear:
-            kernel, bias = initializer(init, d_in)
+            kernel, bias = initializer(init, d_in, gain)
             return nnx.Linear(d_in, d_out, kernel_init=kernel, bias_init=bias, dtype=dtype, rngs=rngs)
 
         sizes = [math.prod(in_shape)] + [width] * depth

@@ -11,3 +11,6 @@ from actlab.nn.dynamic import MetaAcon as MetaAcon
 from actlab.nn.gated import GatedMLP as GatedMLP
 from actlab.nn.gated import gated_projection as gated_projection
 from actlab.nn.initializers import initializer as initializer
+from actlab.nn.numbers import Number as Number
+from actlab.nn.numbers import kept as kept
+from actlab.nn.numbers import number as number

@@ -15,6 +15,7 @@ from flax import nnx
 from actlab.activations import Act
 from actlab.activations.spec import Spec
 from actlab.errors import InputError
+from actlab.nn.numbers import kept, number
 from actlab.probes import probe
 
 _UNFIT = {
@@ -35,6 +36,23 @@ def misfit(spec: Spec) -> str | None:
     if spec.kind not in _UNFIT:
         return None
     return f"{spec.name} {_UNFIT[spec.kind]}: it cannot stand at a site of one operand, like gelu"
+
+
+def varied(act: Act) -> dict[str, float]:
+    """Return the parameters of ``act`` that a compiled program takes as inputs: real numbers, not at their default.
+
+    A vector, what sizes depend on, what a lean rule is fitted to and the parameters of a user's own function are part
+    of the program, and so are defaults: most functions are cheaper there.
+
+    >>> from actlab import make
+    >>> varied(make("leaky_relu", negative_slope=0.2)), varied(make("leaky_relu"))
+    ({'negative_slope': 0.2}, {})
+    """
+    if act.spec is None or act.lean:
+        return {}
+    bound = dict(act.params)
+    free = [p for p in act.spec.parameters if p.continuous and not p.vector]
+    return {p.name: v for p in free if (v := bound[p.name]) != p.default and math.isfinite(v)}
 
 
 class Activation(nnx.Module):
@@ -62,6 +80,9 @@ class Activation(nnx.Module):
         if act.spec is not None and (why := misfit(act.spec)):
             raise InputError(why)
         bound = dict(act.params)
+        self.varied = tuple(name for name in varied(act) if name not in act.learn)
+        for name in self.varied:
+            setattr(self, name, kept(f"activation.{name}", bound[name]))
         size = {"tensor": (), "channel": shape[-1:], "unit": shape}[act.per]
         for name in act.learn:
             domain, value = _Domain.of(act, name), bound[name]
@@ -69,12 +90,19 @@ class Activation(nnx.Module):
                 raw = jnp.asarray([domain.unconstrain(v, name) for v in value], jnp.float32)
                 raw = jnp.broadcast_to(jnp.expand_dims(raw, range(1, 1 + len(size))), (len(value), *size))
             else:
-                raw = jnp.full(size, domain.unconstrain(float(value), name), jnp.float32)
+                start = domain.unconstrain(float(value), name)
+                if name in varied(act):
+                    start = domain.raw(jnp.asarray(number(f"activation.{name}", value), jnp.float32))
+                raw = jnp.full(size, start, jnp.float32)
             setattr(self, name, nnx.Param(raw))
 
     def learnt(self) -> dict[str, jax.Array]:
         """Return the current values of the learnt parameters, by name."""
         return {n: _Domain.of(self.act, n).constrain(getattr(self, n)[...]) for n in self.act.learn}
+
+    def bound(self) -> dict[str, jax.Array]:
+        """Return the current values of all parameters that are not fixed in the function, by name."""
+        return {n: getattr(self, n)[...] for n in self.varied} | self.learnt()
 
     def __call__(self, x: jax.Array, key: jax.Array | None = None) -> jax.Array:
         """Return the post-activation of ``x`` (B, ..., C), marking both for whoever watches.
@@ -83,7 +111,7 @@ class Activation(nnx.Module):
         """
         pre = probe(x, f"{self.site}.pre")
         drawn = {"key": key} if self.stochastic and key is not None else {}
-        return probe(self.act(pre, **self.learnt(), **drawn), f"{self.site}.post")
+        return probe(self.act(pre, **self.bound(), **drawn), f"{self.site}.post")
 
     @property
     def stochastic(self) -> bool:
@@ -92,9 +120,9 @@ class Activation(nnx.Module):
 
     def slope(self, x: jax.Array) -> jax.Array:
         """Return the elementwise derivative at ``x`` under the current parameters; shape of ``x``."""
-        learnt = self.learnt()
+        bound = self.bound()
         exact = dataclasses.replace(self.act, lean=False)
-        return jax.jvp(lambda v: exact(v, **learnt), (x,), (jnp.ones_like(x),))[1]
+        return jax.jvp(lambda v: exact(v, **bound), (x,), (jnp.ones_like(x),))[1]
 
 
 class _Domain:
@@ -119,6 +147,17 @@ class _Domain:
             case False, True:
                 return self.high - jnp.exp(raw)
         return raw
+
+    def raw(self, value: jax.Array) -> jax.Array:
+        """Return what `constrain` maps to a traced ``value``."""
+        match math.isfinite(self.low), math.isfinite(self.high):
+            case True, True:
+                return jnp.log(value - self.low) - jnp.log(self.high - value)
+            case True, False:
+                return jnp.log(value - self.low)
+            case False, True:
+                return jnp.log(self.high - value)
+        return value
 
     def unconstrain(self, value: float, name: str) -> float:
         if not self.low < value < self.high:

@@ -19,10 +19,11 @@ KERNELS: dict[str, Initializer] = {
 }
 
 
-def initializer(name: str, fan_in: int) -> tuple[Initializer, Initializer]:
+def initializer(name: str, fan_in: int, gain: float | jax.Array = 1.0) -> tuple[Initializer, Initializer]:
     """Return (kernel, bias) initialisers: ``lecun_normal``, ``he_normal``, ..., ``torch_default``.
 
-    Biases start at zero, except under ``torch_default``: U(-1/sqrt(fan_in), 1/sqrt(fan_in)), as PyTorch.
+    Kernels are multiplied by ``gain``. Biases start at zero, except under ``torch_default``:
+    U(-1/sqrt(fan_in), 1/sqrt(fan_in)), as PyTorch.
 
     Raises:
         InputError: unknown name; the message lists close ones.
@@ -35,11 +36,17 @@ def initializer(name: str, fan_in: int) -> tuple[Initializer, Initializer]:
     """
     if name not in KERNELS:
         raise InputError(f"unknown initialiser {name!r}{suggest(name, KERNELS)}")
+    kernel = KERNELS[name]
+    if not isinstance(gain, (int, float)) or gain != 1:
+
+        def kernel(key, shape, dtype=jnp.float32, out_sharding=None):
+            return KERNELS[name](key, shape, dtype) * jnp.asarray(gain, dtype)
+
     if name != "torch_default":
-        return KERNELS[name], zeros
+        return kernel, zeros
     bound = fan_in**-0.5
 
     def bias(key, shape, dtype=jnp.float32, out_sharding=None):
         return jax.random.uniform(key, shape, dtype, -bound, bound)
 
-    return KERNELS[name], bias
+    return kernel, bias

@@ -9,6 +9,7 @@ Shapes: T tensors of a group, B rows read, ... positions, C units.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -126,6 +127,14 @@ class Observer:
             for site in self.sites
             if f"{site}.pre" in probes and f"{site}.post" in probes
         }
+
+    def at(self, threshold: jax.Array | None) -> Observer:
+        """Return the observer of a run whose slopes count from ``threshold`` on, a number of the program, if any."""
+        if threshold is None:
+            return self
+        other = copy.copy(self)
+        other.threshold, other.where = threshold, None
+        return other
 
     def _grouped(self, probes: Mapping[str, jax.ShapeDtypeStruct]) -> list[_Group]:
         groups: dict[Any, list[str]] = {}

@@ -11,12 +11,13 @@ import numpy as np
 from actlab.stats.layers import layer_leaves
 from actlab.train.folder import Row
 from actlab.train.looking import Looks
-from actlab.train.step import Program, TrainState
+from actlab.train.setup import TrainState
+from actlab.train.step import Program
 
 WORDS = {"pre": "pre-activation", "post": "post-activation", "scores": "attention scores"}
 
 
-def find(looks: Looks, state: TrainState, x: jax.Array, y: jax.Array, seed: jax.Array) -> dict[str, Any]:
+def find(looks: Looks, state: TrainState, x: jax.Array, y: jax.Array) -> dict[str, Any]:
     """Return ``step, site, value, message`` of the first value that was not finite.
 
     A diverged state is the one before the bad update, so that step is run again and looked at: probes in
@@ -25,7 +26,7 @@ def find(looks: Looks, state: TrainState, x: jax.Array, y: jax.Array, seed: jax.
     from 1.
     """
     step = int(state.step) + 1
-    seen = jax.device_get(looks.locate(state, x, y, seed))
+    seen = jax.device_get(looks.locate(state, x, y))
     site, value, text = _first(looks, state, seen)
     return {"step": step, "site": site, "value": value, "message": f"diverged at step {step}: {text}"}
 
@@ -66,7 +67,6 @@ def history(
     length: int,
     x: jax.Array,
     y: jax.Array,
-    seed: jax.Array,
 ) -> list[Row]:
     """Run again from ``start`` and return what led to a divergence, step by step.
 
@@ -79,10 +79,10 @@ def history(
         rows: written already.
         found: what `find` returned.
         length: steps of the chunk that diverged, a number the compiled program is made for.
-        x, y, seed: as for a chunk.
+        x, y: as for a chunk.
 
     """
-    _, table, _ = program.chunk(jax.tree.map(jnp.copy, start), x, y, seed, length=length, every=1)
+    _, table, _ = program.chunk(jax.tree.map(jnp.copy, start), x, y, length=length, every=1)
     begin, written = int(start.step), {row[:3] for row in rows}
     return [
         row

@@ -9,7 +9,7 @@ import numpy as np
 
 from actlab.train.folder import Row
 from actlab.train.looking import RANKS
-from actlab.train.step import TrainState
+from actlab.train.setup import TrainState
 
 if TYPE_CHECKING:
     from actlab.train.loop import Run
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 Tables = dict[str, list[tuple[Any, ...]]]  # as in actlab.records.TABLES
 
 
-def look_at(
-    run: Run, state: TrainState, at: int, data: tuple[jax.Array, ...], seed: jax.Array
-) -> tuple[list[Row], Tables]:
+def look_at(run: Run, state: TrainState, at: int, data: tuple[jax.Array, ...]) -> tuple[list[Row], Tables]:
     """Return metrics rows and the other tables' rows of a state at step ``at``."""
     x, y, x_test, y_test = data
     looks, program, stats = run.looks, run.program, run.setup.stats
@@ -33,10 +31,10 @@ def look_at(
     if stats.level != "full":
         return rows, tables
     if at == 0:
-        first = jax.device_get(program.first(state, x, y, seed))
+        first = jax.device_get(program.first(state, x, y))
         rows += [row for row in _row(0, program.keys, first) if row[1] != "train"]
-    start = program.init(seed).params
-    row = jax.device_get(looks.whole(state, start, x, y, seed, curvature=due))
+    start = program.init(state.numbers).params
+    row = jax.device_get(looks.whole(state, start, x, y, curvature=due))
     # Before the first update Adam has no scale: there is nothing to precondition with.
     rows += [(at, s, q, float(v)) for (s, q), v in row.items() if at or q != "sharpness_preconditioned"]
     dead = run.program.observer.by_site(jax.device_get(state.aside["dead_for"]))
@@ -53,9 +51,8 @@ def first_look(run: Run) -> list[Row]:
     Nothing is trained or written. The run's statistics should be ``full``.
     """
     setup = run.setup
-    seed = jax.numpy.uint32(setup.seed)
     data = jax.device_put((setup.data.x_train, setup.data.y_train, setup.data.x_test, setup.data.y_test))
-    return look_at(run, run.program.init(seed), 0, data, seed)[0]
+    return look_at(run, run.program.init(run.numbers), 0, data)[0]
 
 
 def _row(at: int, keys: list[tuple[str, str]], values: Any) -> list[Row]:

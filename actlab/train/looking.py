@@ -15,7 +15,9 @@ from actlab.stats.layers import layer_leaves, norm
 from actlab.stats.observer import Key, Rows
 from actlab.stats.sites import active_units
 from actlab.stats.spectra import ranks, selectivity
-from actlab.train.step import Program, TrainState, run_once, updates_done
+from actlab.train.numbers import traced
+from actlab.train.setup import TrainState
+from actlab.train.step import Program, run_once
 from actlab.train.whole_run import whole_run
 
 EVAL_BATCH = 1024
@@ -41,7 +43,7 @@ class Looks:
 
     def _keys_kept(self) -> list[Key]:
         setup = self.setup
-        state = jax.eval_shape(self.program.init, jax.ShapeDtypeStruct((), jnp.uint32))
+        state = jax.eval_shape(self.program.init, self.program.own_numbers)
         batch = min(EVAL_BATCH, len(setup.data.x_test))
         x = jax.ShapeDtypeStruct((batch, *setup.data.in_shape), jnp.float32)
         y = jax.ShapeDtypeStruct((batch,), jnp.int32)
@@ -58,7 +60,6 @@ class Looks:
                 state,
                 state.params,
                 *(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in (setup.data.x_train, setup.data.y_train)),
-                jax.ShapeDtypeStruct((), jnp.uint32),
             )
             every = jax.eval_shape(lambda *a: self._whole(*a, curvature=True, every=True), *inputs)
             whole = [q for _, q in every]
@@ -117,7 +118,7 @@ class Looks:
             ("head", "logits.row_sum_error"): jnp.max(jnp.abs(logits.sum(-1) - 1.0)),
         }
         if self.setup.stats.level == "full":
-            learnt = self.program.learnt(state)
+            bound, observer = self.program.bound(state), self.program.watcher(state)
             for site in self.observer.units:
                 pre, post = seen[f"{site}.pre"], seen[f"{site}.post"]
                 found = jax.lax.cond(
@@ -129,8 +130,8 @@ class Looks:
                 )
                 row |= {(site, q): found[q] for q in RANKS}
                 row[site, "selectivity"] = jnp.nanmean(selectivity(post, y, self.setup.data.num_classes))
-                if (threshold := self.observer.threshold) is not None:
-                    on = active_units(self.setup.act, learnt[site], pre.astype(jnp.float32), threshold)
+                if (threshold := observer.threshold) is not None:
+                    on = active_units(self.setup.act, bound[site], pre.astype(jnp.float32), threshold)
                     row[site, "dataset_dead_share"] = (~on).astype(jnp.float32).mean()
         rows.add_all(row)
         return rows
@@ -140,21 +141,22 @@ class Looks:
         low, high, points = CURVE
         x = jnp.linspace(low, high, points)
         curves = {}
-        for site, learnt in self.program.learnt(state).items():
+        for site, bound in self.program.bound(state).items():
             shape = self.program.shapes[f"{site}.pre"].shape[1:]
             grid = jnp.broadcast_to(x.reshape(-1, *[1] * len(shape)), (points, *shape))
-            curves[site] = self.setup.act(grid, **learnt).reshape(points, -1).mean(-1)
+            curves[site] = self.setup.act(grid, **bound).reshape(points, -1).mean(-1)
         return x, curves
 
     def _whole(
-        self, state: TrainState, start_params, x, y, seed, *, curvature: bool, every: bool = False
+        self, state: TrainState, start_params, x, y, *, curvature: bool, every: bool = False
     ) -> dict[Key, jax.Array]:
         """Return the figures of the whole run, see `whole_run`; of the first samples of the training data.
 
         Gradient noise is of the next batch. Dropout is off, running averages stand still.
         """
         program, setup = self.program, self.setup
-        batch_x, batch_y, key = program.batch(state, x, y, seed)
+        batch_x, batch_y, key = program.batch(state, x, y)
+        y = program.labels(state, y)
         parts = min(MICROBATCHES, setup.batch_size // 2)
         samples = setup.batch_size // max(parts, 1)
 
@@ -172,13 +174,13 @@ class Looks:
             new = program.step(state, batch_x, batch_y, key)
             update = jax.tree.map(lambda n, o: n - o, new.params, state.params)
         with jax.numpy_dtype_promotion("standard"):
-            rate = jnp.asarray(program.rate(updates_done(state)), jnp.float32)
+            rate = jnp.asarray(program.rate(state), jnp.float32)
         row = whole_run(
             lambda p: loss(p, x[:CURVATURE_BATCH], y[:CURVATURE_BATCH]),
             state.params,
             start_params,
             state.opt_state,
-            optimizer=setup.optimizer,
+            optimizer=traced(setup.optimizer, state.numbers),
             learning_rate=rate,
             key=jax.random.key(0),
             update=update,
@@ -187,9 +189,9 @@ class Looks:
         )
         return {key: v for key, v in row.items() if every or setup.stats.keeps(key[1])}
 
-    def _locate(self, state: TrainState, x, y, seed) -> dict[str, Any]:
+    def _locate(self, state: TrainState, x, y) -> dict[str, Any]:
         """Run the step a diverged state stopped before; tell what is finite, in the order it is computed."""
-        inputs = self.program.batch(state, x, y, seed)
+        inputs = self.program.batch(state, x, y)
 
         def fine(name: str, value: jax.Array) -> jax.Array:
             ok = jnp.isfinite(value)

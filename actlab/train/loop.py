@@ -23,7 +23,8 @@ from actlab.train.checkpoint import Checkpoints
 from actlab.train.folder import Row, RunFolder
 from actlab.train.look import look_at
 from actlab.train.looking import Looks
-from actlab.train.step import Program, Setup
+from actlab.train.setup import Setup
+from actlab.train.step import Program
 from actlab.train.trouble import Event, recent, rewound, trouble
 
 
@@ -75,6 +76,11 @@ class Run:
     def looks(self) -> Looks:
         """The run's compiled looks at a state, built once."""
         return Looks(self.program)
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """What `Program.init` makes the run's first state of."""
+        return self.program.numbers_of(self.setup)
 
     def pieces(self, step: int) -> Iterator[tuple[int, int]]:
         """Yield (length, every) of the chunks from ``step`` to the next evaluation or the end.
@@ -183,11 +189,10 @@ def _train(
     clock, setup, program, looks = _Clock(), run.setup, run.program, run.looks
     data = jax.device_put((setup.data.x_train, setup.data.y_train, setup.data.x_test, setup.data.y_test))
     x, y, *test = data
-    seed = jnp.uint32(setup.seed)
     before = folder.read().get("wall_time_s", 0.0) if resume else 0.0
 
-    state = checkpoints.restore(jax.eval_shape(program.init, seed)) if resume else None
-    state = program.init(seed) if state is None else jax.device_put(state)
+    state = checkpoints.restore(jax.eval_shape(program.init, run.numbers)) if resume else None
+    state = program.init(run.numbers) if state is None else jax.device_put(state)
     step = int(state.step)
     folder.drop_after(step if step else -1)
     scores = _last_scores(folder.metrics().iter_rows())
@@ -203,7 +208,7 @@ def _train(
 
     def look(rows: list[Row], at: int, events: Sequence[Event] = ()) -> None:
         """Evaluate, then write everything since the last evaluation."""
-        more, tables = look_at(run, state, at, (x, y, *test), seed)
+        more, tables = look_at(run, state, at, (x, y, *test))
         rows += more
         folder.write_rows(at, rows, events=events, **tables)
         for sink in sinks:
@@ -230,7 +235,7 @@ def _train(
         losses = recent(start)
         for length, every in run.pieces(step):
             began = time.perf_counter()
-            state, table, trace = program.chunk(state, x, y, seed, length=length, every=every)
+            state, table, trace = program.chunk(state, x, y, length=length, every=every)
             table, trace, bad = jax.device_get((table, trace, state.diverged))
             took = time.perf_counter() - began
             if (length, every) in compiled:
@@ -247,11 +252,11 @@ def _train(
                 break
             step += length
             if bad >= 0:
-                found = divergence.find(looks, state, x, y, seed)
+                found = divergence.find(looks, state, x, y)
                 step = found["step"]
                 events.append((step, "nonfinite", found["site"], math.nan, math.nan, found["message"]))
                 whole = sum(steps for steps, _ in run.pieces(int(start.step)))
-                rows += divergence.history(program, start, rows, found, whole, x, y, seed)
+                rows += divergence.history(program, start, rows, found, whole, x, y)
                 rows.sort(key=lambda row: row[0])
                 break
         if seen.leave_out is not None:

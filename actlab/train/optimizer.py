@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from actlab.errors import InputError, suggest
@@ -20,6 +21,8 @@ FLOAT32_MAX = 3.4e38
 @dataclass(frozen=True)
 class Optimizer:
     """An optax rule with its learning-rate schedule, warm-up, clipping and weight decay.
+
+    Within a compiled program its numbers, the rule's too, may be traced; they were checked when they were known.
 
     Args:
         rule: makes the optax transformation of gradients into a step, before the learning rate.
@@ -53,23 +56,28 @@ class Optimizer:
 
     def rate(self, steps: int) -> Callable[[jax.typing.ArrayLike], jax.Array]:
         """Return the learning rate as a function of the step, for a run of ``steps``."""
-        if self.warmup_steps >= steps and self.warmup_steps:
-            raise InputError(f"warmup_steps={self.warmup_steps}: must be fewer than steps={steps}")
-        after = (
-            optax.cosine_decay_schedule(self.learning_rate, steps - self.warmup_steps)
-            if self.schedule == "cosine"
-            else optax.constant_schedule(self.learning_rate)
-        )
-        if not self.warmup_steps:
-            return after
-        first = self.learning_rate / self.warmup_steps
-        rise = optax.linear_schedule(first, self.learning_rate, max(self.warmup_steps - 1, 1))
-        return optax.join_schedules([rise, after], [self.warmup_steps])
+        peak, warmup = self.learning_rate, self.warmup_steps
+        if _is_known(warmup) and warmup >= steps and warmup:
+            raise InputError(f"warmup_steps={warmup}: must be fewer than steps={steps}")
+
+        def rate(step: jax.typing.ArrayLike) -> jax.Array:  # not optax's: warm-up's length may be traced
+            step = jnp.asarray(step, jnp.float32)
+            after = jnp.asarray(peak, jnp.float32)
+            if self.schedule == "cosine":
+                share = (step - warmup) / (steps - warmup)
+                after = after * 0.5 * (1.0 + jnp.cos(jnp.pi * jnp.clip(share, 0.0, 1.0)))
+            if not _is_on(warmup):
+                return after
+            return jnp.where(step < warmup, peak * jnp.minimum((step + 1.0) / warmup, 1.0), after)
+
+        return rate
 
     def transformation(self, steps: int) -> optax.GradientTransformation:
         """Return the optax chain for a run of ``steps``."""
         chain = [] if self.clip_norm is None else [optax.clip_by_global_norm(self.clip_norm)]
-        decay = [optax.add_decayed_weights(self.weight_decay, mask=_kernels)] if self.weight_decay else []
+        decay = (
+            [optax.add_decayed_weights(self.weight_decay, mask=_kernels)] if _is_on(self.weight_decay) else []
+        )
         rule = self.rule()
         chain += [rule, *decay] if self.decoupled else [*decay, rule]
         return optax.chain(*chain, optax.scale_by_learning_rate(self.rate(steps)))
@@ -142,15 +150,23 @@ def _kernels(params: Any) -> Any:
     return jax.tree_util.tree_map_with_path(is_kernel, params)
 
 
+def _is_known(value: Any) -> bool:
+    return isinstance(value, (int, float))
+
+
+def _is_on(value: Any) -> bool:
+    return not _is_known(value) or value != 0
+
+
 def _positive(**values: float) -> None:
     for name, value in values.items():
-        if not 0 < value < FLOAT32_MAX:
+        if _is_known(value) and not 0 < value < FLOAT32_MAX:
             raise InputError(f"{name}={value}: must be a number > 0, finite in float32")
 
 
 def _not_negative(**values: float) -> None:
     for name, value in values.items():
-        if not (value >= 0 and math.isfinite(value)):
+        if _is_known(value) and not (value >= 0 and math.isfinite(value)):
             raise InputError(f"{name}={value}: must be a number >= 0")
 
 

@@ -6,9 +6,8 @@ chunk, E steps of a window, B batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,73 +16,15 @@ import optax
 from flax import nnx
 from jax.extend.core import Literal
 
-from actlab.activations import Act
-from actlab.data import Dataset, batch_indices
-from actlab.data.batches import Order
+from actlab.data import batch_indices
 from actlab.errors import InputError
 from actlab.nn import sites
-from actlab.stats import VALUE, Reading, Seen, StatsConfig, probe_names, value_and_grad, watch
+from actlab.nn.numbers import given
+from actlab.stats import VALUE, Reading, Seen, probe_names, value_and_grad, watch
 from actlab.stats.layers import layer_leaves, layer_statistics, norm
 from actlab.stats.observer import Key, Observer, Rows
-from actlab.train.losses import Loss
-from actlab.train.optimizer import Optimizer
-from actlab.train.policies import Stability
-
-
-class TrainState(NamedTuple):
-    """All that a run carries from step to step.
-
-    ``params`` and ``rest`` (running averages) are nested dicts of arrays by module path; ``step`` counts
-    batches done; ``diverged`` is -1, or the step whose loss or update was not finite, after which the
-    state no longer changes. ``aside`` holds what policies and statistics need: ``shift``, batches left out by
-    rewinding; ``rewinds``; ``skipped``, updates dropped, and ``skipped_in_row``; ``recent``, the last losses;
-    ``dead_for``, by group of sites the steps each unit has been dead.
-    """
-
-    params: dict[str, Any]
-    rest: dict[str, Any]
-    opt_state: optax.OptState
-    step: jax.Array
-    diverged: jax.Array
-    aside: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a run is: values only, from which everything else follows.
-
-    Args:
-        model: ``model(act, in_shape, num_classes, dtype=..., rngs=...)`` gives an ``nnx.Module``.
-        act: the activation.
-        data: the data set.
-        optimizer: rule, rate, decay.
-        stats: statistics to take.
-        seed: of initial values, batch order and dropout.
-        steps: updates in the whole run.
-        batch_size: samples in a batch.
-        order: how batches are drawn, see ``actlab.data.batch_indices``.
-        dtype: compute dtype of the model.
-        stability: what to do about steps that go wrong.
-        loss: what is minimised.
-
-    """
-
-    model: Callable[..., nnx.Module]
-    act: Act
-    data: Dataset
-    optimizer: Optimizer
-    stats: StatsConfig
-    seed: int
-    steps: int
-    batch_size: int
-    order: Order
-    dtype: jax.typing.DTypeLike
-    stability: Stability = field(default_factory=Stability)
-    loss: Loss = field(default_factory=Loss)
-
-    def build(self, rngs: nnx.Rngs) -> nnx.Module:
-        """Return the model with initial values from ``rngs``."""
-        return self.model(self.act, self.data.in_shape, self.data.num_classes, dtype=self.dtype, rngs=rngs)
+from actlab.train import numbers
+from actlab.train.setup import Setup, TrainState
 
 
 class Program:
@@ -91,11 +32,16 @@ class Program:
 
     def __init__(self, setup: Setup, *, stacked: bool | None = None):
         self.setup = setup
-        abstract = nnx.eval_shape(lambda: setup.build(nnx.Rngs(0)))
+        with given({}) as asked:
+            abstract = nnx.eval_shape(lambda: setup.build(nnx.Rngs(0)))
         self.graphdef, params, rest = nnx.split(abstract, nnx.Param, ...)
         self.parameters = sum(leaf.size for _, leaf in layer_leaves(nnx.to_pure_dict(params)))
-        self.rate = setup.optimizer.rate(setup.steps)
-        self.tx = setup.optimizer.transformation(setup.steps)
+        found = numbers.candidates(setup)
+        own = {n for n in found if n.split(".")[0] in ("model", "activation")}
+        if not any(n.startswith("activation.") for n in asked):
+            own.add("threshold")
+        # What the model does not ask for is part of the program: it took it from its arguments.
+        self.own_numbers = {n: v for n, v in found.items() if n in asked or n not in own}
         x = jax.ShapeDtypeStruct((setup.batch_size, *setup.data.in_shape), jnp.float32)
         y = jax.ShapeDtypeStruct((setup.batch_size,), jnp.int32)
         key = jax.eval_shape(lambda: jax.random.key(0))
@@ -106,7 +52,7 @@ class Program:
         self.layers = _forward_order(self._loss, *inputs)
         self.sites = [name.removesuffix(".pre") for name in self.probes if name.endswith(".pre")]
         self.observer = Observer(setup.stats, setup.act, probes, setup.batch_size, stacked)
-        # The seed, not a key, crosses into compiled code: one program serves every seed.
+        # Numbers cross into compiled code as inputs, the seed rather than a key: one program serves them all.
         self.init = jax.jit(self._init, compiler_options=run_once())
         self.chunk = jax.jit(self._chunk, static_argnames=("length", "every"), donate_argnums=0)
         self.first = jax.jit(self._first, compiler_options=run_once())
@@ -115,7 +61,7 @@ class Program:
 
     def _kept(self, *inputs) -> list[Key]:
         """Return the records kept of a window, in order; keep all there could be as ``known``."""
-        state = jax.eval_shape(self._init, jax.ShapeDtypeStruct((), jnp.uint32))
+        state = jax.eval_shape(self._init, self.own_numbers)
         rows = Rows()
 
         def trace(state, x, y, key):
@@ -126,9 +72,20 @@ class Program:
         self.known = [q for site, q in rows.keys if site != "train"]
         return [key for key in rows.keys if key[0] == "train" or stats.keeps(key[1])]
 
-    def _init(self, seed: jax.Array) -> TrainState:
+    def numbers_of(self, setup: Setup) -> dict[str, Any]:
+        """Return the numbers of another setup of the same structure, for `init`."""
+        return {name: value for name, value in numbers.candidates(setup).items() if name in self.own_numbers}
+
+    def key_of(self, setup: Setup) -> Hashable:
+        """Return a value that is equal for setups this program, or one like it, serves."""
+        names = self.numbers_of(setup)
+        return numbers.structure(setup, names), tuple(names)
+
+    def _init(self, own: numbers.Numbers) -> TrainState:
         """Return the state before the first step. Always compiled: eager initial values differ in the last bit."""
-        model = self.setup.build(nnx.Rngs(jax.random.fold_in(jax.random.key(seed), 0)))
+        own = numbers.on_device(own)
+        with given(own):
+            model = self.setup.build(nnx.Rngs(jax.random.fold_in(jax.random.key(own["seed"]), 0)))
         _, params, rest = nnx.split(model, nnx.Param, ...)
         params, rest = nnx.to_pure_dict(params), nnx.to_pure_dict(rest)
         aside = {name: jnp.int32(0) for name in ("shift", "rewinds", "skipped", "skipped_in_row")}
@@ -137,11 +94,20 @@ class Program:
             aside["dead_for"] = jax.tree.map(
                 lambda on: jnp.zeros(on.shape, jnp.int32), self.observer.nobody()
             )
-        return TrainState(params, rest, self.tx.init(params), jnp.int32(0), jnp.int32(-1), aside)
+        opt_state = self._optimizer(own).init(params)
+        return TrainState(params, rest, opt_state, jnp.int32(0), jnp.int32(-1), aside, own)
+
+    def _optimizer(self, own: numbers.Numbers) -> optax.GradientTransformation:
+        return numbers.traced(self.setup.optimizer, own).transformation(self.setup.steps)
+
+    def rate(self, state: TrainState) -> jax.Array:
+        """Return the learning rate of the update that comes next; dropped ones do not advance the schedule."""
+        optimizer = numbers.traced(self.setup.optimizer, state.numbers)
+        return optimizer.rate(self.setup.steps)(state.step - state.aside["skipped"])
 
     def check(self) -> None:
         """Trace a whole training step abstractly; raise what a model that does not fit raises."""
-        state = jax.eval_shape(self.init, jax.ShapeDtypeStruct((), jnp.uint32))
+        state = jax.eval_shape(self.init, self.own_numbers)
         key = jax.eval_shape(lambda: jax.random.key(0))
         x = jax.ShapeDtypeStruct((self.setup.batch_size, *self.setup.data.in_shape), jnp.float32)
         y = jax.ShapeDtypeStruct((self.setup.batch_size,), jnp.int32)
@@ -162,12 +128,16 @@ class Program:
         _, _, rest = nnx.split(model, nnx.Param, ...)
         return loss, (jnp.mean(jnp.argmax(logits, -1) == y), nnx.to_pure_dict(rest))
 
-    def learnt(self, state: TrainState) -> dict[str, dict[str, jax.Array]]:
-        """Return the learnt parameters of every site's activation."""
-        if not self.setup.act.learn:
+    def bound(self, state: TrainState) -> dict[str, dict[str, jax.Array]]:
+        """Return the parameters of every site's activation that are learnt, or numbers of the program."""
+        if not self.setup.act.learn and not any(n.startswith("activation.") for n in self.own_numbers):
             return {site: {} for site in self.sites}
         model = nnx.merge(self.graphdef, state.params, state.rest)
-        return {name: site.learnt() for name, site in sites(model).items()}
+        return {name: site.bound() for name, site in sites(model).items()}
+
+    def watcher(self, state: TrainState) -> Observer:
+        """Return the observer of a state's run."""
+        return self.observer.at(state.numbers.get("threshold"))
 
     def _gradient(self, state: TrainState, x, y, key, reading: Reading | None, of_gradient: Reading | None):
         """Return loss, (accuracy, new rest), what was seen at the probes, gradients."""
@@ -191,7 +161,7 @@ class Program:
     def _update(self, state: TrainState, loss, rest, grads) -> tuple[TrainState, Any]:
         """Return the state after the step, or what policies make of a bad one, and whether the update was dropped."""
         with jax.numpy_dtype_promotion("standard"):  # optax counts steps in int32 and mixes them with floats
-            updates, opt_state = self.tx.update(grads, state.opt_state, state.params)
+            updates, opt_state = self._optimizer(state.numbers).update(grads, state.opt_state, state.params)
         new = state._replace(
             params=optax.apply_updates(state.params, updates),
             rest=rest,
@@ -217,6 +187,7 @@ class Program:
             step=jnp.where(on, new.step, state.step),
             diverged=jnp.where(going & diverged, state.step, state.diverged),
             aside=jax.tree.map(lambda n, o: jnp.where(on, n, o), aside, state.aside),
+            numbers=state.numbers,
         ), {"dropped": on & ~good} if self.setup.stability.drops else {}
 
     def step(self, state: TrainState, x, y, key) -> TrainState:
@@ -243,11 +214,11 @@ class Program:
     def _plain(self, state, x, y, key, *, ever, sums, most):
         """Do a step that is not recorded; return the state, what the window carries, and the step's own numbers."""
         watching = self.setup.stats.level != "none" and self.observer.threshold is not None
-        learnt = self.learnt(state)
-        reading = self.observer.light_reading(state.step, learnt) if watching else None
+        bound, observer = self.bound(state), self.watcher(state)
+        reading = observer.light_reading(state.step, bound) if watching else None
         loss, (accuracy, rest), seen, grads = self._gradient(state, x, y, key, reading, None)
         if watching:
-            on = self.observer.active(seen.values, learnt)
+            on = observer.active(seen.values, bound)
             ever = {name: ever[name] | on[name] for name in ever}
         state, dropped = self._update(state, loss, rest, grads)
         sums, most, now = self._tally(sums, most, loss, accuracy, dropped)
@@ -256,14 +227,14 @@ class Program:
     def _recorded(self, state, x, y, key, *, every, ever, sums, most, every_row: bool = False):
         """Do the step at a window's end; return the state, the window's rows, and the step's own numbers."""
         level = self.setup.stats.level
-        learnt = self.learnt(state)
-        reading = self.observer.reading(state.step, learnt, every_row=every_row) if level != "none" else None
-        back = self.observer.of_gradient(state.step, every_row=every_row) if level == "full" else None
+        bound, observer = self.bound(state), self.watcher(state)
+        reading = observer.reading(state.step, bound, every_row=every_row) if level != "none" else None
+        back = observer.of_gradient(state.step, every_row=every_row) if level == "full" else None
         loss, (accuracy, rest), seen, grads = self._gradient(state, x, y, key, reading, back)
         new, dropped = self._update(state, loss, rest, grads)
         sums, most, now = self._tally(sums, most, loss, accuracy, dropped)
         with jax.numpy_dtype_promotion("standard"):
-            rate = jnp.asarray(self.rate(updates_done(state)), jnp.float32)
+            rate = jnp.asarray(self.rate(state), jnp.float32)
         rows = Rows()
         means = {("train", q): sums[q] / sums["steps"] for q in ("loss", "accuracy")}
         rows.add_all(means | {("train", "learning_rate"): rate})
@@ -273,9 +244,9 @@ class Program:
             rows.add_all({("train", "loss_max"): most})
         if level == "none":
             return new, rows, now
-        sited, on = self.observer.record(seen.values, seen.gradients, learnt)
+        sited, on = observer.record(seen.values, seen.gradients, bound)
         ever = {name: ever[name] | on[name] for name in ever}
-        parts = [sited, self.observer.dead(ever)]
+        parts = [sited, observer.dead(ever)]
         if level == "full":
             before = state.aside["dead_for"]
             dead_for = {
@@ -284,14 +255,15 @@ class Program:
             frozen = new.diverged >= 0
             dead_for = jax.tree.map(lambda n, o: jnp.where(frozen, o, n), dead_for, before)
             new = new._replace(aside=new.aside | {"dead_for": dead_for})
-            parts.append(self.observer.longest(dead_for))
+            parts.append(observer.longest(dead_for))
         for part in parts:
             rows.extend(part)
         rows.add_all(
             {
                 (site, f"param.{name}.{q}"): getattr(value, q)()
                 for site in self.observer.sites
-                for name, value in learnt.get(site, {}).items()
+                for name, value in bound.get(site, {}).items()
+                if name in self.setup.act.learn
                 for q in ("mean", "min", "max")
             }
         )
@@ -329,7 +301,7 @@ class Program:
 
     # -- many steps ----------------------------------------------------------------------------------------
 
-    def _chunk(self, state: TrainState, x, y, seed, *, length: int, every: int):
+    def _chunk(self, state: TrainState, x, y, *, length: int, every: int):
         """Train ``length`` steps.
 
         Returns the state, for each window the values (K,) of ``keys``, and every step's own numbers (length,): loss,
@@ -337,7 +309,8 @@ class Program:
         """
         if length % every:
             raise ValueError(f"a chunk of {length} steps is not made of windows of {every}")
-        data_key, dropout_key = self._keys(seed)
+        data_key, dropout_key, _ = self._keys(state)
+        y = self.labels(state, y)
         indices_LxB = batch_indices(
             data_key,
             state.step + state.aside["shift"],
@@ -371,9 +344,18 @@ class Program:
         state = state._replace(aside=self.setup.stability.after(state.aside, trace["loss"]))
         return state, table, trace
 
-    def _keys(self, seed: jax.Array) -> tuple[jax.Array, jax.Array]:
-        root = jax.random.key(seed)
-        return jax.random.fold_in(root, 1), jax.random.fold_in(root, 2)
+    @staticmethod
+    def _keys(state: TrainState) -> tuple[jax.Array, jax.Array, jax.Array]:
+        root = jax.random.key(state.numbers["seed"])
+        return jax.random.fold_in(root, 1), jax.random.fold_in(root, 2), jax.random.fold_in(root, 3)
+
+    def labels(self, state: TrainState, y: jax.Array) -> jax.Array:
+        """Return the training labels (N,) as the run sees them: with its noise."""
+        if "label_noise" not in state.numbers:
+            return y
+        which, drawn = jax.random.split(self._keys(state)[2])
+        noisy = jax.random.uniform(which, y.shape) < state.numbers["label_noise"]
+        return jnp.where(noisy, jax.random.randint(drawn, y.shape, 0, self.setup.data.num_classes), y)
 
     def _step_key(self, dropout_key: jax.Array, state: TrainState) -> jax.Array:
         return jax.random.fold_in(dropout_key, state.step + state.aside["shift"])
@@ -390,9 +372,9 @@ class Program:
                 rows += zip([end] * len(sites), sites, quantities, line[chosen].tolist(), strict=True)
         return rows
 
-    def batch(self, state: TrainState, x, y, seed) -> tuple[jax.Array, jax.Array, jax.Array]:
+    def batch(self, state: TrainState, x, y) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Return the samples, labels and key of the step that comes next."""
-        data_key, dropout_key = self._keys(seed)
+        data_key, dropout_key, _ = self._keys(state)
         index_B = batch_indices(
             data_key,
             state.step + state.aside["shift"],
@@ -401,18 +383,13 @@ class Program:
             batch=self.setup.batch_size,
             order=self.setup.order,
         )[0]
-        return x[index_B], y[index_B], self._step_key(dropout_key, state)
+        return x[index_B], self.labels(state, y)[index_B], self._step_key(dropout_key, state)
 
-    def _first(self, state: TrainState, x, y, seed) -> jax.Array:
+    def _first(self, state: TrainState, x, y) -> jax.Array:
         """Return the record (K,) of the step that comes next, over its whole batch."""
-        inputs = self.batch(state, x, y, seed)
+        inputs = self.batch(state, x, y)
         _, rows, _ = self._recorded(state, *inputs, every=1, every_row=True, **self._start())
         return rows.vector(self.keys)
-
-
-def updates_done(state: TrainState) -> jax.Array:
-    """Return how many updates the optimiser has made: dropped ones do not advance its schedule."""
-    return state.step - state.aside["skipped"]
 
 
 def _forward_order(fn: Callable[..., Any], params: dict[str, Any], *inputs: Any) -> list[str]:

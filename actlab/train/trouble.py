@@ -9,7 +9,7 @@ import numpy as np
 
 from actlab.stats.spikes import spike_scores
 from actlab.train.policies import Stability
-from actlab.train.step import TrainState
+from actlab.train.setup import TrainState
 
 Event = tuple[int, str, str, float, float, str]  # as in actlab.records.EVENTS
 MOST = 50  # events written of one kind and chunk

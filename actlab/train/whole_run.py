@@ -54,7 +54,7 @@ def stability_limit(optimizer: Optimizer, learning_rate: jax.typing.ArrayLike | 
         name = getattr(optimizer.rule.function, "__name__", optimizer.rule.function)
         raise InputError(f"stability_limit: {name} has no known limit; {_RULES}")
     rate = optimizer.learning_rate if learning_rate is None else learning_rate
-    return jnp.float32(factor) / jnp.asarray(rate, jnp.float32)
+    return jnp.asarray(factor, jnp.float32) / jnp.asarray(rate, jnp.float32)
 
 
 def adam_scale(optimizer: Optimizer, opt_state: optax.OptState) -> Params | None:
@@ -79,8 +79,8 @@ def adam_scale(optimizer: Optimizer, opt_state: optax.OptState) -> Params | None
     (state,) = found
     rule = dict(optimizer.rule.keywords)
     t = state.count.astype(jnp.float32)
-    first, second = (-jnp.expm1(t * jnp.log(jnp.float32(rule[b]))) for b in ("b1", "b2"))
-    eps = jnp.float32(rule["eps"])
+    first, second = (-jnp.expm1(t * jnp.log(jnp.asarray(rule[b], jnp.float32))) for b in ("b1", "b2"))
+    eps = jnp.asarray(rule["eps"], jnp.float32)
     return jax.tree.map(lambda v: first * (jnp.sqrt(v.astype(jnp.float32) / second) + eps), state.nu)
 
 
@@ -162,7 +162,7 @@ def _is_adam(optimizer: Optimizer) -> bool:
     return optimizer.rule.function is optax.scale_by_adam
 
 
-def _factor(optimizer: Optimizer) -> float | None:
+def _factor(optimizer: Optimizer) -> jax.typing.ArrayLike | None:
     """Return limit times learning rate; None for a rule we know nothing of."""
     rule = dict(optimizer.rule.keywords)
     match optimizer.rule.function:

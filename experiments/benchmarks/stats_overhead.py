@@ -42,7 +42,8 @@ from actlab.models import MLP
 from actlab.stats import StatsConfig
 from actlab.train import Run
 from actlab.train.looking import Looks
-from actlab.train.step import Program, Setup
+from actlab.train.setup import Setup
+from actlab.train.step import Program
 from actlab.values import Bound
 
 Chunk = Callable[[], None]
@@ -89,15 +90,15 @@ def _noise(features: int) -> Dataset:
 
 def ours(setup: Setup, stats: StatsConfig, steps: int) -> Chunk:
     """Return a function training ``steps`` as the loop of ``actlab.train`` does."""
-    program, data, seed = Program(dataclasses.replace(setup, stats=stats)), setup.data, jnp.uint32(0)
+    program, data = Program(dataclasses.replace(setup, stats=stats)), setup.data
     if (stats.level == "none") == any(site in program.sites for site, _ in program.keys):
         raise RuntimeError(f"stats={stats.level}: the program records {program.keys}")
     x, y = jax.device_put((data.x_train, data.y_train))
-    state = [program.init(seed)]
+    state = [program.init(program.own_numbers)]
     start = [0]
 
     def chunk() -> None:
-        state[0], table, trace = program.chunk(state[0], x, y, seed, length=steps, every=stats.every)
+        state[0], table, trace = program.chunk(state[0], x, y, length=steps, every=stats.every)
         table, trace, bad = jax.device_get((table, trace, state[0].diverged))
         program.rows(table, start[0], stats.every, stop=start[0] + steps)
         start[0] += steps
@@ -129,9 +130,9 @@ def without_probes() -> Iterator[None]:
 def stablehlo(setup: Setup, steps: int) -> tuple[str, int]:
     """Return the program of a chunk without statistics, and the number of probes in it."""
     program = Program(dataclasses.replace(setup, stats=LEVELS["none"]))
-    seed, data = jnp.uint32(0), setup.data
-    state = jax.eval_shape(program.init, seed)
-    inputs = state, data.x_train, data.y_train, seed
+    data = setup.data
+    state = jax.eval_shape(program.init, program.own_numbers)
+    inputs = state, data.x_train, data.y_train
     return program.chunk.lower(*inputs, length=steps, every=20).as_text(), len(program.probes)
 
 
@@ -194,19 +195,19 @@ def table(seconds: dict[str, np.ndarray], base: str, steps: int) -> dict[str, fl
 
 def looks(run: Run, rounds: int, step: float) -> None:
     """Print what an evaluation takes, beside the ``eval_every`` steps between two of them."""
-    setup, seed = run.setup, jnp.uint32(0)
+    setup = run.setup
     data = setup.data
     x, y, x_test, y_test = jax.device_put((data.x_train, data.y_train, data.x_test, data.y_test))
     ways: dict[str, Chunk] = {}
     for name in ("none", "basic", "full", "full, with ranks"):
         program = Program(dataclasses.replace(setup, stats=StatsConfig(name.split(",")[0])))
-        seen, state, ranked = Looks(program), program.init(seed), jnp.bool_("ranks" in name)
+        seen, state, ranked = Looks(program), program.init(program.own_numbers), jnp.bool_("ranks" in name)
         ways[f"evaluate, {name}"] = lambda seen=seen, state=state, ranked=ranked: jax.device_get(
             seen.evaluate(state, x_test, y_test, ranked)
         )
     start = state.params
     for name, curvature in (("whole run", False), ("whole run, with curvature", True)):
-        ways[name] = lambda c=curvature: jax.device_get(seen.whole(state, start, x, y, seed, curvature=c))
+        ways[name] = lambda c=curvature: jax.device_get(seen.whole(state, start, x, y, curvature=c))
     every = run.eval_every
     print(f"\n{'at an evaluation':30}{'ms':>9}{'decile':>9}   of {every} steps without statistics")
     for name, taken in interleaved(ways, rounds, warm=1).items():

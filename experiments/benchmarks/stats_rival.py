@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from actlab.train.step import Setup
+from actlab.train.setup import Setup
 
 QUANTILES = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99]
 LAYERS_EVERY = 10  # as ours

@@ -36,7 +36,8 @@ from actlab.data import Dataset
 from actlab.models import MLP
 from actlab.stats import StatsConfig
 from actlab.train.optimizer import adam
-from actlab.train.step import Program, Setup
+from actlab.train.setup import Setup
+from actlab.train.step import Program
 from actlab.values import Bound
 
 LEVELS = {
@@ -74,7 +75,7 @@ def costs(setup: Setup, stats: StatsConfig, stacked: bool, sharding) -> dict[str
         return jax.ShapeDtypeStruct(shape, dtype, sharding=sharding)
 
     def compiled(program: Program, step) -> tuple[float, float]:
-        state = jax.eval_shape(program.init, jax.ShapeDtypeStruct((), jnp.uint32))
+        state = jax.eval_shape(program.init, program.own_numbers)
         window = jax.eval_shape(program._start)
         state, window = jax.tree.map(lambda a: there(a.shape, a.dtype), (state, window))
         key = there((2,), jnp.uint32)

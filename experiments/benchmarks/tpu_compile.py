@@ -21,7 +21,6 @@ os.environ |= {
 }
 
 import jax
-import jax.numpy as jnp
 from jax.experimental import topologies
 from jax.sharding import SingleDeviceSharding
 
@@ -51,9 +50,8 @@ def main() -> None:
     for level in ("none", "basic"):
         every = run.setup.stats.every
         program = Program(dataclasses.replace(run.setup, stats=StatsConfig(level, every)))
-        seed = jax.ShapeDtypeStruct((), jnp.uint32)
         data = run.setup.data
-        inputs = there((jax.eval_shape(program.init, seed), data.x_train, data.y_train, seed))
+        inputs = there((jax.eval_shape(program.init, program.own_numbers), data.x_train, data.y_train))
         compiled = program.chunk.lower(*inputs, length=run.eval_every, every=every).compile()
         memory, cost = compiled.memory_analysis(), compiled.cost_analysis()
         print(

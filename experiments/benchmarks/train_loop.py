@@ -17,7 +17,6 @@ import statistics
 import time
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
@@ -31,14 +30,14 @@ from actlab.train.step import Program
 
 def ours(run: Run):
     """Return a function training one chunk as the loop of ``actlab.train`` does."""
-    program, data, seed = Program(run.setup), run.setup.data, jnp.uint32(0)
+    program, data = Program(run.setup), run.setup.data
     x, y = jax.device_put((data.x_train, data.y_train))
     every = run.setup.stats.every
-    state = [program.init(seed)]
+    state = [program.init(run.numbers)]
 
     def chunk(steps: int) -> None:
         start = int(state[0].step)
-        state[0], table, _ = program.chunk(state[0], x, y, seed, length=steps, every=every)
+        state[0], table, _ = program.chunk(state[0], x, y, length=steps, every=every)
         program.rows(jax.device_get(table), start, every, stop=start + steps)
         assert int(state[0].diverged) < 0
 

@@ -7,7 +7,7 @@ from actlab.activations import make
 from actlab.data import Dataset
 from actlab.stats import StatsConfig
 from actlab.train import Run, adam
-from actlab.train.step import Setup
+from actlab.train.setup import Setup
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ def go(run, path, **kwargs):
 
 def final_state(run, folder):
     program = Program(run.setup)
-    return Checkpoints(folder.checkpoints).restore(jax.eval_shape(program.init, jnp.uint32(0)))
+    return Checkpoints(folder.checkpoints).restore(jax.eval_shape(program.init, run.numbers))
 
 
 def assert_equal(a, b):
@@ -63,7 +63,7 @@ def test_the_compiled_run_is_the_plain_loop(small_run, blobs, tmp_path):
     )
     _, folder = go(run, tmp_path / "run")
     program = Program(run.setup)
-    state = program.init(jnp.uint32(0))
+    state = program.init(run.numbers)
     params, losses = state.params, []
     key = jax.random.fold_in(jax.random.key(jnp.uint32(0)), 1)
 

@@ -168,9 +168,9 @@ def test_the_window_of_losses_is_the_same_kept_by_step_or_by_chunk(small_run, tm
         run = small_run(stability=Stability(on_spike=policy), **FIELDS)
         program = run.program
         data = run.setup.data
-        state = program.init(jnp.uint32(0))
+        state = program.init(program.own_numbers)
         for _ in range(2):
-            state, _, _ = program.chunk(state, data.x_train, data.y_train, jnp.uint32(0), length=50, every=10)
+            state, _, _ = program.chunk(state, data.x_train, data.y_train, length=50, every=10)
         ring, place = jax.device_get(state.aside["recent"])
         states[policy] = np.roll(ring, -int(place))
     np.testing.assert_allclose(states["record"], states["skip"], rtol=1e-5)

@@ -17,24 +17,22 @@ from actlab.stats.summary import QUANTILES
 from actlab.train import first_look, sgd
 from actlab.train.step import Program
 
-SEED = jnp.uint32(0)
-
 
 def a_chunk(program, steps, every):
     """Return the rows of a chunk by (step, site, quantity), and the state before its last step."""
     data = program.setup.data
     x, y = jnp.asarray(data.x_train), jnp.asarray(data.y_train)
-    state, table, _ = program.chunk(program.init(SEED), x, y, SEED, length=steps, every=every)
+    state, table, _ = program.chunk(program.init(program.own_numbers), x, y, length=steps, every=every)
     rows = program.rows(jax.device_get(table), 0, every, stop=steps)
-    before = program.init(SEED)
+    before = program.init(program.own_numbers)
     if steps > 1:
-        before, _, _ = program.chunk(before, x, y, SEED, length=steps - 1, every=1)
+        before, _, _ = program.chunk(before, x, y, length=steps - 1, every=1)
     return {row[:3]: row[3] for row in rows}, before, state, (x, y)
 
 
 def laid_open(program, state, x, y):
     """Values and gradients at every probe at the step after ``state``, and the gradients of the parameters."""
-    inputs = program.batch(state, x, y, SEED)
+    inputs = program.batch(state, x, y)
     run = value_and_grad(program._loss, has_aux=True, reading=VALUE)
     (_, _, seen), grads = run(state.params, state.rest, *inputs)
     return seen, grads
@@ -143,8 +141,8 @@ def test_without_statistics_the_program_is_that_of_a_model_without_probes(small_
     def text():
         program = Program(small_run(act="gelu", stats=StatsConfig("none", every=4)).setup)
         data = program.setup.data
-        state = program.init(SEED)
-        lowered = program.chunk.lower(state, data.x_train, data.y_train, SEED, length=8, every=4)
+        state = program.init(program.own_numbers)
+        lowered = program.chunk.lower(state, data.x_train, data.y_train, length=8, every=4)
         return program.probes, lowered.as_text()
 
     probed, with_probes = text()
@@ -169,10 +167,10 @@ def test_lanes_of_a_vmap_record_what_runs_alone_do(small_run):
     data = program.setup.data
     x, y = jnp.asarray(data.x_train), jnp.asarray(data.y_train)
     seeds = jnp.array([0, 7], jnp.uint32)
-    states = jax.vmap(program._init)(seeds)
-    run = jax.jit(jax.vmap(lambda s, k: program._chunk(s, x, y, k, length=10, every=5)[1]))
-    both = run(states, seeds)
-    alone = program.chunk(program.init(seeds[1]), x, y, seeds[1], length=10, every=5)[1]
+    states = jax.vmap(lambda seed: program._init(program.own_numbers | {"seed": seed}))(seeds)
+    run = jax.jit(jax.vmap(lambda s: program._chunk(s, x, y, length=10, every=5)[1]))
+    both = run(states)
+    alone = program.chunk(program.init(program.own_numbers | {"seed": seeds[1]}), x, y, length=10, every=5)[1]
     np.testing.assert_allclose(both[1], alone, rtol=5e-3, atol=1e-3, equal_nan=True)
 
 
@@ -181,7 +179,9 @@ def test_first_look_is_of_the_start_and_of_the_whole_batch(small_run):
     rows = {row[:3]: row[3] for row in first_look(run)}
     program = run.program
     data = program.setup.data
-    seen, _ = laid_open(program, program.init(SEED), jnp.asarray(data.x_train), jnp.asarray(data.y_train))
+    seen, _ = laid_open(
+        program, program.init(program.own_numbers), jnp.asarray(data.x_train), jnp.asarray(data.y_train)
+    )
     wanted = reference(seen.gradients["blocks.0.act.pre"])
     assert rows[0, "blocks.0.act", "pre_gradient.rms"] == pytest.approx(wanted["rms"], rel=1e-4)
     assert {"effective_rank", "selectivity", "cosine"} <= {q for _, s, q in rows if s == "blocks.0.act"}

@@ -1,0 +1,87 @@
+"""A run as values: what it is, and what it carries from step to step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import jax
+import optax
+from flax import nnx
+
+from actlab.activations import Act
+from actlab.data import Dataset
+from actlab.data.batches import Order
+from actlab.errors import InputError
+from actlab.stats import StatsConfig
+from actlab.train.losses import Loss
+from actlab.train.optimizer import Optimizer
+from actlab.train.policies import Stability
+
+
+class TrainState(NamedTuple):
+    """All that a run carries from step to step.
+
+    ``params`` and ``rest`` (running averages) are nested dicts of arrays by module path; ``step`` counts
+    batches done; ``diverged`` is -1, or the step whose loss or update was not finite, after which the
+    state no longer changes. ``aside`` holds what policies and statistics need: ``shift``, batches left out by
+    rewinding; ``rewinds``; ``skipped``, updates dropped, and ``skipped_in_row``; ``recent``, the last losses;
+    ``dead_for``, by group of sites the steps each unit has been dead. ``numbers`` are the run's own, see
+    ``actlab.train.numbers``, the seed among them; they never change.
+    """
+
+    params: dict[str, Any]
+    rest: dict[str, Any]
+    opt_state: optax.OptState
+    step: jax.Array
+    diverged: jax.Array
+    aside: dict[str, Any]
+    numbers: dict[str, jax.Array]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a run is: values only, from which everything else follows.
+
+    Args:
+        model: ``model(act, in_shape, num_classes, dtype=..., rngs=...)`` gives an ``nnx.Module``.
+        act: the activation.
+        data: the data set.
+        optimizer: rule, rate, decay.
+        stats: statistics to take.
+        seed: of initial values, batch order and dropout.
+        steps: updates in the whole run.
+        batch_size: samples in a batch.
+        order: how batches are drawn, see ``actlab.data.batch_indices``.
+        dtype: compute dtype of the model.
+        stability: what to do about steps that go wrong.
+        loss: what is minimised.
+        label_noise: share of training labels replaced by classes drawn at random, once for the whole run.
+
+    Raises:
+        InputError: a share that cannot be.
+
+    """
+
+    model: Callable[..., nnx.Module]
+    act: Act
+    data: Dataset
+    optimizer: Optimizer
+    stats: StatsConfig
+    seed: int
+    steps: int
+    batch_size: int
+    order: Order
+    dtype: jax.typing.DTypeLike
+    stability: Stability = field(default_factory=Stability)
+    loss: Loss = field(default_factory=Loss)
+    label_noise: float = 0.0
+
+    def __post_init__(self):
+        if not 0 <= self.label_noise <= 1:
+            raise InputError(f"label_noise={self.label_noise}: must be in [0, 1]")
+
+    def build(self, rngs: nnx.Rngs) -> nnx.Module:
+        """Return the model with initial values from ``rngs``."""
+        return self.model(self.act, self.data.in_shape, self.data.num_classes, dtype=self.dtype, rngs=rngs)
