@@ -64,7 +64,9 @@ def main(argv: list[str]) -> int:
         except ValueError as e:  # Hydra's own words on flags that exclude each other
             raise InputError(str(e)) from e
     if any(a in ("-m", "--multirun") for a in argv):
-        return composing.hydra_main(argv, _job)
+        from actlab.cli.launching import with_defaults
+
+        return composing.hydra_main(with_defaults(argv), _job)
     cfg = composing.compose_all(argv)  # before Hydra makes a folder: bad input leaves nothing behind
     plain = composing.without_hydra(cfg)
     run, sinks = build_run(plain), build_sinks(plain)

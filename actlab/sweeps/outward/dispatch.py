@@ -102,7 +102,9 @@ def dispatch(
                     try:
                         result = handle.result()
                     except Exception as e:
-                        result = Stopped("stopped") if stopped and isinstance(e, WorkerDied) else e
+                        result = e
+                        if stopped and isinstance(e, (Stopped, WorkerDied)):
+                            result = Stopped(f"stopped by {signal.Signals(caught[0]).name}")
                     yield index, result
                 if not ended:
                     time.sleep(POLL_S)
