@@ -98,9 +98,7 @@ class Batch:
                 self._save()
             tell(min(step, until))
         if caught:
-            for i, keeper in enumerate(self.keepers):
-                if keeper.going:
-                    self._end(i, Outcome("interrupted", keeper.step, dict(keeper.scores), signal=caught[0]))
+            self._end({k: "interrupted" for k in self.keepers if k.going}, signal=caught[0])
 
     def _interval(self, lanes: Sequence[Keeper]) -> None:
         """Train some lanes to their next evaluation, and look."""
