@@ -253,7 +253,8 @@ def one_line(overrides: Sequence[str]) -> Iterator[None]:
 def _explain(message: str, overrides: list[str]) -> str:
     if match := re.search(r"Could not find '([\w/]+)/([^'/]+)'", message):
         group, choice = match.groups()
-        known = configs.groups().get(group, [])
+        listed = message.partition("Available options in")[2].splitlines()[1:]
+        known = configs.groups().get(group) or [name.strip() for name in listed if name.startswith("\t")]
         hint = suggest(choice, known)
         if group == "activation":
             if why := _not_a_choice(choice):

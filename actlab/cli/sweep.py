@@ -251,7 +251,7 @@ class Sweep:
         settings: how they are run.
         display: who is told.
         facts: what is the same for all of them in run.json.
-        raises: whether a failed job's result raises, for the sweeper to hear; a sweeper of fixed jobs runs the others.
+        raises: whether a failed job's result raises, for the sweeper to hear; else the others go on.
 
     """
 
@@ -301,8 +301,9 @@ class Sweep:
 
     def _prepare(self, composer: Any, overrides: Sequence[Sequence[str]], first: int) -> list[_Task]:
         """Compose and check jobs; find those known, give the others numbers and folders; write what Hydra writes."""
-        if len(overrides) > 1:
-            self.display.say(f"composing {len(overrides)} jobs -> {self.table.path}")
+        if not self.records:
+            n = len(overrides)
+            self.display.say(f"composing {n} job{'s' * (n != 1)} -> {self.table.path}")
         tasks = [self._task(composer, list(o), first + i) for i, o in enumerate(overrides)]
         known = {id(r) for r in self.table.records}
         fresh = [t for t in tasks if t.composed is not None and id(t.record) not in known]

@@ -1,7 +1,7 @@
 """Composes the jobs of a sweep: what Hydra would compose, and the same files, not each from the start.
 
-A job's overrides that only set values (``a.b=value``, ``+a.b=value``, ``++a.b=value``) are applied to a copy of the
-config that the others (choices of config groups, ``hydra.*``) give, which is composed once for all jobs that share it.
+A job's overrides that only set values (``a.b=value``, ``+a.b=value``, ``++a.b=value``) are applied to a copy of
+the config that the others (choices of groups, ``hydra.*``) give, which is composed once for all jobs that share it.
 """
 
 from __future__ import annotations

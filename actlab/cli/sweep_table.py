@@ -1,7 +1,7 @@
 """``sweep.json``: which jobs a sweep has, where they are, and how each ended.
 
 A job is what its config says, whatever its number: its ``identity`` is the SHA-256 of the composed config, without
-what does not change the run (``logger``, ``objective``). A job whose config has changed is another, in another folder.
+what does not change the run (``logger``, ``objective``). With another config it is another job, in another folder.
 """
 
 from __future__ import annotations

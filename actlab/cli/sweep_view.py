@@ -89,6 +89,7 @@ class SweepDisplay:
         else:
             self.say(f"{counts} -> {self.folder}", style="bold")
         if rows := leaders(records, self.objective):
+            self.say(_title(rows, self.objective))
             self.console.print(best_table(rows, self.objective))
         failures(self, records)
         if code >= 128:
@@ -172,13 +173,15 @@ def leaders(records: Sequence[Record], objective: str) -> list[tuple[str, list[R
     return rows
 
 
+def _title(rows: Sequence[tuple[str, list[Record], float, float]], objective: str) -> str:
+    over = ", mean ± sd over seeds" if any(len(jobs) > 1 for _, jobs, _, _ in rows) else ""
+    return f"best by {objective}{over}" + (f" ({SHOWN} of {len(rows)})" if len(rows) > SHOWN else "")
+
+
 def best_table(rows: Sequence[tuple[str, list[Record], float, float]], objective: str) -> Grid:
     """Return the table of the first rows of ``leaders``."""
     seeds = any(len(jobs) > 1 for _, jobs, _, _ in rows)
-    title = f"best by {objective}" + (", mean ± sd over seeds" if seeds else "")
-    if len(rows) > SHOWN:
-        title += f" ({SHOWN} of {len(rows)})"
-    grid = Grid(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     grid.add_column(objective, justify="right", no_wrap=True)
     grid.add_column("jobs" if seeds else "job", justify="right", no_wrap=True)
     diverged = any(r.state == "diverged" for _, jobs, _, _ in rows[:SHOWN] for r in jobs)
