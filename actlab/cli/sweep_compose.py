@@ -181,7 +181,7 @@ class Composed:
         return OmegaConf.to_yaml(self.task)
 
     def write(self) -> None:
-        """Make the folder and write what Hydra keeps in it.
+        """Make the folder and write what Hydra keeps in it, unless a run was begun there with it.
 
         Raises:
             OSError: it cannot be.
@@ -191,6 +191,8 @@ class Composed:
         if self.config.hydra.output_subdir is None:
             return
         kept = self.path / self.config.hydra.output_subdir
+        if (self.path / "run.json").exists() and (kept / "config.yaml").exists():
+            return
         kept.mkdir(exist_ok=True)
         hydra = OmegaConf.masked_copy(self.config, "hydra")
         for name, content in {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +50,7 @@ def run_pack(jobs: Sequence[Job], options: Mapping[str, Any], tell: Tell | None 
     """Train jobs in this process; return how each ended, in their order.
 
     What is wrong with one job is how that one ended. ``options`` are the arguments of ``actlab.sweeps.Options``;
-    ``tell``, in this process only, hears how far the jobs are and which have ended, by their place in ``jobs``.
+    ``tell``, in this process only, hears how far the jobs are and which have ended; all by place in ``jobs``.
     """
     from actlab.cli.runtime import prepare
     from actlab.sweeps import Lane, Options, train_lanes
@@ -64,7 +64,8 @@ def run_pack(jobs: Sequence[Job], options: Mapping[str, Any], tell: Tell | None 
         new = {i: _ended(o) for k, o in told.ended.items() if (i := places[k]) not in ended}
         ended.update(new)
         if tell is not None:
-            tell(told, dict(ended))
+            best = told.best and (places[told.best[0]], told.best[1])
+            tell(replace(told, best=best), dict(ended))
 
     lanes = [Lane(run, Path(jobs[i].path), jobs[i].facts) for i, run in runs.items()]
     outcomes = train_lanes(lanes, Options(**options), tell=advance) if lanes else []

@@ -62,8 +62,8 @@ class SweepDisplay:
             self.live.stop()
             self.on = False
 
-    def advance(self, told: Told, records: Sequence[Record], best: Record | None) -> None:
-        """Show how far the jobs of one launch are: ``records``, of which ``best`` leads."""
+    def advance(self, told: Told, records: Sequence[Record], best: tuple[Record, float] | None) -> None:
+        """Show how far the jobs of one launch are: ``records``, of which ``best`` leads, with that score."""
         lines = _lines(told, records, best, self.objective)
         if self.on:
             total = max(len(records), 1)
@@ -71,7 +71,10 @@ class SweepDisplay:
             # Where a group is under way its steps count, or the bar would jump by whole groups.
             part = told.step / told.steps * told.group_lanes if told.step < told.steps else 0.0
             bar = ProgressBar(total=total, completed=min(done + part, total), width=40)
-            self.live.update(Group(bar, *(Text(words, no_wrap=True, overflow="ellipsis") for words in lines)))
+            head, *rest = (Text(words, no_wrap=True, overflow="ellipsis") for words in lines)
+            first = Grid.grid(padding=(0, 1))
+            first.add_row(bar, head)
+            self.live.update(Group(first, *rest))
             return
         now = time.monotonic()
         if now - self.last_line > PLAIN_EVERY_S:
@@ -115,7 +118,9 @@ def _counts(records: Sequence[Record]) -> str:
     return f"{len(records)} jobs: " + (", ".join(f"{n} {s}" for s, n in tally.items() if n) or "none")
 
 
-def _lines(told: Told, records: Sequence[Record], best: Record | None, objective: str) -> list[str]:
+def _lines(
+    told: Told, records: Sequence[Record], best: tuple[Record, float] | None, objective: str
+) -> list[str]:
     tally = {s: sum(r.state == s for r in records) for s in ("finished", "diverged", "failed")}
     head = f"{sum(tally.values())}/{len(records)} jobs" + "".join(
         f", {n} {s}" for s, n in tally.items() if n and s != "finished"
@@ -131,9 +136,8 @@ def _lines(told: Told, records: Sequence[Record], best: Record | None, objective
         f"group {told.group}/{told.groups}: {told.what}, {told.group_lanes} lanes, step {told.step}/{told.steps}",
     ]
     if best is not None:
-        lines.append(
-            f"best {_score(best.scores.get(objective), objective)}: {' '.join(_own(best, _common(records)))}"
-        )
+        record, score = best
+        lines.append(f"best {_score(score, objective)}: {' '.join(_own(record, _common(records)))}")
     return lines
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from actlab.train.loop import Outcome
 
 USAGE = """\
-usage: actlab train [OVERRIDES] [-m] [--cfg job] [--info] [--config-dir DIR] [--debug]
+usage: actlab train [OVERRIDES] [-m [--fresh]] [--cfg job] [--info] [--config-dir DIR] [--debug]
 
   actlab train                                                    the default run
   actlab train activation=leaky_relu activation.negative_slope=0.2 model.depth=8
@@ -31,11 +31,22 @@ usage: actlab train [OVERRIDES] [-m] [--cfg job] [--info] [--config-dir DIR] [--
   actlab train +experiment=mnist1d_mlp                            a published setting
   actlab train -m seed=0,1,2                                      several runs, one after another
   actlab train resume=runs/2026-11-22/143000                      go on where a run stopped
+  actlab train -m 'seed=range(8)' activation=relu,gelu hydra/launcher=vmap    a sweep in few compiled programs
+
+a sweep (-m with hydra/launcher=vmap)
+  the same command goes on with it and repeats nothing; with --fresh it begins anew. sweep.json tells of each job
+  launcher.lanes=16          most jobs in one program (null: by memory)
+  launcher.strategy=auto     map: each job bit for bit as alone; vmap: in one batch; auto: map on a CPU, else vmap
+  launcher.report=true       write each job's page too
+  hydra/sweeper=list 'hydra.sweeper.jobs=["activation=gelu seed=1","activation=relu"]'   or a file, a job a line
+  hydra/sweeper=optuna hydra.sweeper.n_jobs=4 hydra.sweeper.n_trials=12 \\
+      'optimizer.learning_rate=tag(log, interval(1e-4,1e-1))'       seeks the best objective= (pip: actlab[optuna])
 
 choices
 {choices}
 keys: actlab train --cfg job prints them all. Hydra's flags (-m, --cfg, --info, --config-dir, ...): hydra.cc
-exit codes: 0 finished or diverged (a result), 2 bad input, 130 and 143 interrupted by Ctrl-C and SIGTERM
+exit codes: 0 finished or diverged (a result), 1 some jobs of -m failed, 2 bad input, 130 and 143 interrupted by
+Ctrl-C and SIGTERM
 """
 LOOKS = ("--cfg", "-c", "--info", "-i", "--hydra-help", "--version", "--shell-completion", "-sc")
 
