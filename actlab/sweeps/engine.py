@@ -1,53 +1,227 @@
-"""Runs the lanes of a sweep."""
+"""Train many runs: those of one structure together, in one compiled program."""
 
 from __future__ import annotations
 
-import time
+import os
 from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
 
 from actlab.errors import InputError
+from actlab.sweeps.batch import Batch, fitting
+from actlab.sweeps.grouping import Kind, kinds, portions, split
+from actlab.sweeps.halving import keep_best, score_at
+from actlab.sweeps.keeper import Clock, Keeper, ended_before
 from actlab.sweeps.lanes import Lane, Options, Told
-from actlab.train.folder import RunFolder
-from actlab.train.loop import Outcome, train
+from actlab.sweeps.stacked import Stacked
+from actlab.train.loop import Outcome, signals
+
+MOST_ON_CPU = 64  # lanes in a program: between two of its chunks signals are heeded, and progress told
+MOST = 2048
+SHARE = 0.8  # of a device's memory
 
 
 def train_lanes(
-    lanes: Sequence[Lane], options: Options = Options(), *, tell: Callable[[Told], None] = lambda _: None
+    lanes: Sequence[Lane], options: Options | None = None, *, tell: Callable[[Told], None] = lambda _: None
 ) -> list[Outcome | Exception]:
     """Train every lane to its end, leaving all in its folder; return how each ended, in their order.
 
-    What goes wrong with one lane (its folder is gone, say) is its outcome, and the others go on.
+    A lane whose folder holds a run that has ended is left as it is; one that holds a part of a run is gone on with.
+    What goes wrong with one lane (its folder is gone, say) is its outcome, and the others go on. After SIGTERM or
+    Ctrl-C all lanes are saved where they are, and "interrupted".
     """
-    ended: dict[int, Outcome | Exception] = {}
-    began = time.perf_counter()
-    for i, lane in enumerate(lanes):
-        resume = (lane.path / "run.json").exists()
+    sweep = _Sweep(lanes, options or Options(), tell)
+    with signals() as caught:
         try:
-            with RunFolder(lane.path) as folder:
-                folder.write(state="running", **lane.facts)
-                ended[i] = train(lane.run, folder, resume=resume)
-        except (InputError, OSError) as e:
-            ended[i] = e
-        good = {k: o.scores["test accuracy"] for k, o in ended.items() if isinstance(o, Outcome)}
-        steps = lane.run.setup.steps
-        tell(
-            Told(
-                lanes=len(lanes),
-                group=i + 1,
-                groups=len(lanes),
-                group_lanes=1,
-                what=repr(lane.run.setup.act),
-                step=steps,
-                steps=steps,
-                done=len(ended),
-                diverged=sum(isinstance(o, Outcome) and o.state == "diverged" for o in ended.values()),
-                steps_per_second=steps * len(ended) / (time.perf_counter() - began),
-                eta_s=None,
-                compile_time_s=0.0,
-                best=max(good.items(), key=lambda kv: kv[1]) if good else None,
-                ended=ended,
-            )
+            sweep.run(caught)
+        except BaseException:
+            sweep.abandon()
+            raise
+    return [sweep.ended[i] for i in range(len(lanes))]
+
+
+class _Sweep:
+    def __init__(self, lanes: Sequence[Lane], options: Options, tell: Callable[[Told], None]):
+        self.lanes, self.options, self.tell = lanes, options, tell
+        self.strategy = options.strategy
+        if self.strategy == "auto":
+            self.strategy = "map" if jax.default_backend() == "cpu" else "vmap"
+        self.clock = Clock()
+        self.ended: dict[int, Outcome | Exception] = {}
+        self.before: set[int] = set()
+        for i, lane in enumerate(lanes):
+            try:
+                outcome = ended_before(lane.path)
+            except InputError as e:
+                outcome = e
+            if outcome is not None:
+                self.ended[i] = outcome
+                self.before.add(i)
+        self.runs = {i: lane.run for i, lane in enumerate(lanes) if i not in self.ended}
+        self.all_steps = sum(run.setup.steps for run in self.runs.values())
+        self.batches: list[tuple[Batch, list[int], Kind]] = []
+        self.done_steps = 0
+        self.group = 0
+        self.groups = 0
+
+    def run(self, caught: list[int]) -> None:
+        waiting = kinds(self.runs)
+        self.groups = len(waiting)
+        rungs = self.options.halving.rungs if self.options.halving else ()
+        while waiting:
+            kind = waiting.pop(0)
+            self.group += 1
+            if caught:
+                self._fail(kind, Outcome("interrupted", 0, {}, signal=caught[0]))
+                continue
+            try:
+                kind, *others = split(kind, self.runs)
+                waiting += others
+                self.groups += len(others)
+                _check_rungs(kind, rungs)
+                stacked, portions_ = self._plan(kind)
+            except InputError as e:
+                self._fail(kind, e)
+                continue
+            for members in portions_:
+                keepers = [Keeper(self.lanes[i], kind.run) for i in members]
+                batch = Batch(keepers, stacked, self.clock)
+                self.batches.append((batch, list(members), kind))
+                batch.begin()
+                self._collect(batch, members)
+                self._advance(batch, members, kind, rungs[0] if rungs else None, caught)
+                if rungs:
+                    batch.park()
+                else:
+                    self.batches.pop()
+        for place, rung in enumerate(rungs):
+            if caught:
+                break
+            self._halve(rung)
+            until = rungs[place + 1] if place + 1 < len(rungs) else None
+            for batch, members, kind in self.batches:
+                if any(k.going for k in batch.keepers):
+                    batch.unpark()
+                    self._advance(batch, members, kind, until, caught)
+                    batch.park()
+
+    def abandon(self) -> None:
+        """Let go of all folders; what was saved is there to go on from."""
+        for batch, _, _ in self.batches:
+            for keeper in batch.keepers:
+                if keeper.going:
+                    keeper.abandon()
+
+    def _plan(self, kind: Kind) -> tuple[Stacked, list[tuple[int, ...]]]:
+        """Return the compiled functions for a kind, and its members in portions that fit."""
+        count = len(kind.members)
+        devices = jax.local_devices()[:count]
+        stacked = Stacked(kind.run, self.strategy, devices)
+        most = self.options.lanes or (MOST_ON_CPU if jax.default_backend() == "cpu" else MOST)
+        portions_ = portions(kind.members, min(most, count))
+        if self.options.lanes is None:
+            fits = fitting(stacked, len(portions_[0]), _memory(devices))
+            portions_ = portions(kind.members, fits)
+        return stacked, portions_
+
+    def _advance(self, batch: Batch, members, kind: Kind, until: int | None, caught: list[int]) -> None:
+        steps = kind.run.setup.steps
+        at = {k: k.step for k in batch.keepers}
+
+        def told(step: int) -> None:
+            for keeper in batch.keepers:
+                self.done_steps += max(keeper.step - at[keeper], 0)
+                at[keeper] = max(at[keeper], keeper.step)
+            self._collect(batch, members)
+            self.tell(self._told(batch, kind, step, steps))
+
+        batch.advance(until or steps, caught, told)
+        told(min((k.step for k in batch.keepers), default=steps))
+
+    def _collect(self, batch: Batch, members: Sequence[int]) -> None:
+        for i, keeper in zip(members, batch.keepers, strict=True):
+            if keeper.outcome is not None:
+                self.ended[i] = keeper.outcome
+
+    def _fail(self, kind: Kind, outcome: Outcome | Exception) -> None:
+        for i in kind.members:
+            self.ended[i] = outcome
+
+    def _halve(self, rung: int) -> None:
+        """End the lanes that do badly at a rung, of all that got there, in all groups and earlier calls."""
+        halving = self.options.halving
+        scores: dict[int, float] = {}
+        for batch, members, _ in self.batches:
+            scores |= {
+                i: k.scores.get(halving.metric, float("nan"))
+                for i, k in zip(members, batch.keepers, strict=True)
+                if k.going
+            }
+        going = set(scores)
+        scores |= {
+            i: s for i in self.ended if (s := score_at(self.lanes[i].path, rung, halving.metric)) is not None
+        }
+        kept = keep_best(scores, halving)
+        for batch, members, _ in self.batches:
+            for i, keeper in zip(members, batch.keepers, strict=True):
+                if i in going and i not in kept:
+                    place = sorted(scores, key=lambda j: halving.order(scores[j])).index(i) + 1
+                    batch.prune(keeper, f"place {place} of {len(scores)} by {halving.metric} at step {rung}")
+            self._collect(batch, members)
+
+    def _told(self, batch: Batch, kind: Kind, step: int, steps: int) -> Told:
+        outcomes = list(self.ended.values())
+        best = {i: o.scores.get("test accuracy") for i, o in self.ended.items() if isinstance(o, Outcome)}
+        for other, members, _ in self.batches:
+            best |= {i: k.scores.get("test accuracy") for i, k in zip(members, other.keepers, strict=True)}
+        best = {i: s for i, s in best.items() if s is not None and s == s}
+        first = min(best, key=lambda i: (-best[i], i), default=None)
+        left = self.all_steps - self.done_steps
+        gone = [
+            i
+            for i, o in self.ended.items()
+            if i not in self.before and (not isinstance(o, Outcome) or o.step < self.lanes[i].run.setup.steps)
+        ]
+        left -= sum(self.lanes[i].run.setup.steps - _step(self.ended[i]) for i in gone)
+        return Told(
+            lanes=len(self.lanes),
+            group=self.group,
+            groups=self.groups,
+            group_lanes=len(kind.members),
+            what=str(kind),
+            step=step,
+            steps=steps,
+            done=len(outcomes),
+            diverged=sum(isinstance(o, Outcome) and o.state == "diverged" for o in outcomes),
+            steps_per_second=self.clock.rate(),
+            eta_s=left * self.clock.seconds / self.done_steps if self.done_steps else None,
+            compile_time_s=self.clock.compiling,
+            best=None if first is None else (first, best[first]),
+            ended=dict(self.ended),
         )
-        if isinstance(ended[i], Outcome) and ended[i].signal is not None:
-            break
-    return [ended[i] for i in sorted(ended)]
+
+
+def _step(outcome: Outcome | Exception) -> int:
+    return outcome.step if isinstance(outcome, Outcome) else 0
+
+
+def _check_rungs(kind: Kind, rungs: Sequence[int]) -> None:
+    for rung in rungs:
+        if rung % kind.run.eval_every or rung >= kind.run.setup.steps:
+            raise InputError(
+                f"halving.rungs={list(rungs)}: each must be a multiple of eval_every={kind.run.eval_every}, before "
+                f"the end at step {kind.run.setup.steps}"
+            )
+
+
+def _memory(devices: Sequence[Any]) -> int | None:
+    """Return the bytes a program may take on a device; None where that is not known."""
+    if devices[0].platform == "cpu":
+        try:
+            free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        except (ValueError, OSError):
+            return None
+        return int(SHARE * free / len(devices))
+    stats = devices[0].memory_stats()
+    return int(SHARE * stats["bytes_limit"]) if stats and "bytes_limit" in stats else None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from actlab.errors import InputError, suggest
+from actlab.sweeps.halving import Halving
 from actlab.train.loop import Outcome, Run
 
 
@@ -35,6 +36,7 @@ class Options:
         strategy: ``map`` runs the lanes of a device one after another, each bit-identical to the same run alone;
             ``vmap`` all in one batch, not identical in the last bits; ``auto`` is ``map`` on a CPU, else ``vmap``.
         lanes: most lanes in one program; None chooses by the memory of the compiled program.
+        halving: which lanes go on at which steps; None: all.
 
     Raises:
         InputError: a strategy or number that cannot be.
@@ -43,6 +45,7 @@ class Options:
 
     strategy: Literal["auto", "map", "vmap"] = "auto"
     lanes: int | None = None
+    halving: Halving | None = None
 
     def __post_init__(self):
         if self.strategy not in ("auto", "map", "vmap"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
@@ -17,32 +18,65 @@ if TYPE_CHECKING:
 Tables = dict[str, list[tuple[Any, ...]]]  # as in actlab.records.TABLES
 
 
-def look_at(run: Run, state: TrainState, at: int, data: tuple[jax.Array, ...]) -> tuple[list[Row], Tables]:
-    """Return metrics rows and the other tables' rows of a state at step ``at``."""
+class Eyes(NamedTuple):
+    """The compiled functions a look needs: of one run, or of many with their states stacked."""
+
+    evaluate: Callable[..., Any]
+    first: Callable[..., Any]
+    whole: Callable[..., Any]
+    curves: Callable[..., Any]
+
+    @staticmethod
+    def of(run: Run) -> Eyes:
+        """Return those of one run."""
+        return Eyes(run.looks.evaluate, run.program.first, run.looks.whole, run.looks.curves)
+
+
+def due(run: Run, at: int) -> bool:
+    """Return whether what takes long is looked at: every few evaluations, and at the beginning and the end."""
+    every = run.eval_every * run.setup.stats.curvature_every
+    return every > 0 and (at % every == 0 or at == run.setup.steps)
+
+
+def see(run: Run, eyes: Eyes, state: TrainState, start: Any, at: int, data: tuple[jax.Array, ...]) -> Any:
+    """Return what `lines` makes rows of, on the device; ``start`` are the first parameters, None unless ``full``."""
     x, y, x_test, y_test = data
-    looks, program, stats = run.looks, run.program, run.setup.stats
-    # What takes long is looked at every few evaluations, and at the beginning and the end.
-    every = run.eval_every * stats.curvature_every
-    due = stats.curvature_every > 0 and (at % every == 0 or at == run.setup.steps)
-    test, histograms, figures = jax.device_get(looks.evaluate(state, x_test, y_test, due))
-    rows: list[Row] = [(at, "test", q, float(v)) for q, v in test.items()]
-    rows += [row for row in _row(at, looks.keys, figures) if due or row[2] not in RANKS]
-    tables: Tables = {"histograms": _histogram_rows(at, histograms)}
-    if stats.level != "full":
-        return rows, tables
+    seen = {"test": eyes.evaluate(state, x_test, y_test, due(run, at))}
+    if run.setup.stats.level != "full":
+        return seen
     if at == 0:
-        first = jax.device_get(program.first(state, x, y))
-        rows += [row for row in _row(0, program.keys, first) if row[1] != "train"]
-    start = program.init(state.numbers).params
-    row = jax.device_get(looks.whole(state, start, x, y, curvature=due))
-    # Before the first update Adam has no scale: there is nothing to precondition with.
-    rows += [(at, s, q, float(v)) for (s, q), v in row.items() if at or q != "sharpness_preconditioned"]
-    dead = run.program.observer.by_site(jax.device_get(state.aside["dead_for"]))
-    tables["units"] = [(at, site, steps.tolist()) for site, steps in dead.items()]
+        seen["first"] = eyes.first(state, x, y)
+    seen["whole"] = eyes.whole(state, start, x, y, curvature=due(run, at))
+    seen["dead_for"] = state.aside["dead_for"]
     if run.setup.act.learn:
-        points, curves = jax.device_get(looks.curves(state))
+        seen["curves"] = eyes.curves(state)
+    return seen
+
+
+def lines(run: Run, at: int, seen: Any) -> tuple[list[Row], Tables]:
+    """Return metrics rows and the other tables' rows of what was seen of one run at step ``at``."""
+    test, histograms, figures = seen["test"]
+    rows: list[Row] = [(at, "test", q, float(v)) for q, v in test.items()]
+    rows += [row for row in _row(at, run.looks.keys, figures) if due(run, at) or row[2] not in RANKS]
+    tables: Tables = {"histograms": _histogram_rows(at, histograms)}
+    if "first" in seen:
+        rows += [row for row in _row(0, run.program.keys, seen["first"]) if row[1] != "train"]
+    # Before the first update Adam has no scale: there is nothing to precondition with.
+    whole = seen.get("whole", {})
+    rows += [(at, s, q, float(v)) for (s, q), v in whole.items() if at or q != "sharpness_preconditioned"]
+    if "dead_for" in seen:
+        dead = run.program.observer.by_site(seen["dead_for"])
+        tables["units"] = [(at, site, steps.tolist()) for site, steps in dead.items()]
+    if "curves" in seen:
+        points, curves = seen["curves"]
         tables["curves"] = [(at, site, points.tolist(), curve.tolist()) for site, curve in curves.items()]
     return rows, tables
+
+
+def look_at(run: Run, state: TrainState, at: int, data: tuple[jax.Array, ...]) -> tuple[list[Row], Tables]:
+    """Return metrics rows and the other tables' rows of a state at step ``at``."""
+    start = run.program.init(state.numbers).params if run.setup.stats.level == "full" else None
+    return lines(run, at, jax.device_get(see(run, Eyes.of(run), state, start, at, data)))
 
 
 def first_look(run: Run) -> list[Row]:

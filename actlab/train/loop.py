@@ -14,18 +14,17 @@ from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from actlab.data.batches import ORDERS
 from actlab.errors import InputError, suggest
-from actlab.train import divergence
 from actlab.train.checkpoint import Checkpoints
 from actlab.train.folder import Row, RunFolder
+from actlab.train.interval import Interval
 from actlab.train.look import look_at
 from actlab.train.looking import Looks
 from actlab.train.setup import Setup
 from actlab.train.step import Program
-from actlab.train.trouble import Event, recent, rewound, trouble
+from actlab.train.trouble import Event, rewound
 
 
 @dataclass(frozen=True)
@@ -167,7 +166,7 @@ def train(
 
     """
     checkpoints = Checkpoints(folder.checkpoints)
-    with _signals() as caught:
+    with signals() as caught:
         try:
             return _train(run, folder, checkpoints, resume, tell, sinks, caught)
         except BaseException:
@@ -186,7 +185,7 @@ def _train(
     sinks: Sequence[Sink],
     caught: list[int],
 ) -> Outcome:
-    clock, setup, program, looks = _Clock(), run.setup, run.program, run.looks
+    clock, setup, program = _Clock(), run.setup, run.program
     data = jax.device_put((setup.data.x_train, setup.data.y_train, setup.data.x_test, setup.data.y_test))
     x, y, *test = data
     before = folder.read().get("wall_time_s", 0.0) if resume else 0.0
@@ -195,7 +194,7 @@ def _train(
     state = program.init(run.numbers) if state is None else jax.device_put(state)
     step = int(state.step)
     folder.drop_after(step if step else -1)
-    scores = _last_scores(folder.metrics().iter_rows())
+    scores = last_scores(folder.metrics().iter_rows())
     folder.write(
         state="running",
         step=step,
@@ -213,7 +212,7 @@ def _train(
         folder.write_rows(at, rows, events=events, **tables)
         for sink in sinks:
             sink.log(rows, tables["histograms"])
-        scores.update(_last_scores(rows))
+        scores.update(last_scores(rows))
 
     def note(**entries: Any) -> None:
         """Write the run's state and times."""
@@ -229,10 +228,8 @@ def _train(
     pending: list[Event] = []  # of what a rewind took back
     compiled: set[tuple[int, int]] = set()
     while step < setup.steps and found is None and not caught:
-        rows: list[Row] = []
-        events: list[Event] = []
         start = jax.tree.map(jnp.copy, state)  # to go back to, or to show how a divergence came about
-        losses = recent(start)
+        interval = Interval(run, start)
         for length, every in run.pieces(step):
             began = time.perf_counter()
             state, table, trace = program.chunk(state, x, y, length=length, every=every)
@@ -243,32 +240,19 @@ def _train(
             else:
                 compiled.add((length, every))
                 clock.compiling += took
-            bad = int(bad)
-            rows += program.rows(table, step, every, stop=setup.steps if bad < 0 else bad)
-            seen = trouble(setup.stability, start, step, losses, trace, bad)
-            losses = np.concatenate([losses, trace["loss"]])
-            events += seen.events
-            if seen.leave_out is not None:
+            if not interval.take(table, trace, int(bad), length, every):
                 break
-            step += length
-            if bad >= 0:
-                found = divergence.find(looks, state, x, y)
-                step = found["step"]
-                events.append((step, "nonfinite", found["site"], math.nan, math.nan, found["message"]))
-                whole = sum(steps for steps, _ in run.pieces(int(start.step)))
-                rows += divergence.history(program, start, rows, found, whole, x, y)
-                rows.sort(key=lambda row: row[0])
-                break
-        if seen.leave_out is not None:
-            state = rewound(start, seen.leave_out)
+        if interval.leave_out is not None:
+            state = rewound(start, interval.leave_out)
             step = int(start.step)
-            pending += events
+            pending += interval.events
             continue
-        look(rows, step, pending + events)
+        if interval.bad:
+            found = interval.diverged(state, start, x, y)
+        step = interval.step
+        look(interval.rows, step, pending + interval.events)
         pending = []
-        if found is None and step == setup.steps and not math.isfinite(scores["test loss"]):
-            text = f"diverged after step {step}: training ended finite, its test loss is not"
-            found = {"step": step, "site": "test", "value": "loss", "message": text}
+        found = found or late_divergence(step, setup.steps, scores)
         tell(Progress(step, setup.steps, dict(scores), clock.rate(), clock.compiling))
         if found or caught or step == setup.steps:
             folder.settle()
@@ -295,14 +279,22 @@ def _train(
     return outcome
 
 
-def _last_scores(rows: Iterable[Row]) -> dict[str, float]:
+def late_divergence(step: int, steps: int, scores: dict[str, float]) -> dict[str, Any] | None:
+    """Return what run.json says of a run whose training ended finite and whose test loss is not, else None."""
+    if step < steps or math.isfinite(scores["test loss"]):
+        return None
+    text = f"diverged after step {step}: training ended finite, its test loss is not"
+    return {"step": step, "site": "test", "value": "loss", "message": text}
+
+
+def last_scores(rows: Iterable[Row]) -> dict[str, float]:
     """Return the last loss and accuracy of either split."""
     wanted = ("loss", "accuracy")
     return {f"{site} {q}": v for _, site, q, v in rows if site in ("train", "test") and q in wanted}
 
 
 @contextmanager
-def _signals() -> Iterator[list[int]]:
+def signals() -> Iterator[list[int]]:
     """Collect SIGTERM and SIGINT instead of dying of them; the second Ctrl-C interrupts at once."""
     caught: list[int] = []
 
