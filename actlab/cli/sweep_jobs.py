@@ -14,9 +14,9 @@ from hydra.core.utils import JobReturn, JobStatus
 
 from actlab.cli import composing
 from actlab.cli.sweep_compose import Composed
-from actlab.cli.sweep_pack import Ended, Job, line
+from actlab.cli.sweep_pack import ENDED, Ended, Job, line
 from actlab.cli.sweep_settings import ENGINES, Settings
-from actlab.cli.sweep_table import ENDED, Record, Table, identity
+from actlab.cli.sweep_table import Record, Table, identity
 from actlab.cli.sweep_view import SweepDisplay
 from actlab.errors import InputError
 

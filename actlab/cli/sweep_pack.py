@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 from actlab.errors import InputError
 
 if TYPE_CHECKING:
-    from actlab.sweeps import Told
+    from actlab.sweeps import Options, Told
     from actlab.train import Run
     from actlab.train.loop import Outcome
+
+
+ENDED = ("finished", "diverged", "pruned")  # for good: such a job is not run again
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a job ended: ``state`` is finished, diverged, interrupted, failed or "not run"; ``message`` says why."""
+    """How a job ended: ``state`` is one of ENDED, interrupted, failed or "not run"; ``message`` says why."""
 
     state: str
     step: int | None = None
@@ -46,14 +49,30 @@ class Ended:
 Tell = Callable[["Told", Mapping[int, Ended]], None]
 
 
+def options_of(plain: Mapping[str, Any]) -> Options:
+    """Return the engine's options from plain values; raise InputError where one cannot be."""
+    from actlab.cli.build import check_call
+    from actlab.sweeps import Halving, Options
+
+    values = dict(plain)
+    if (halving := values.pop("halving", None)) is not None:
+        check_call(Halving, halving, "halving.")
+        if "rungs" not in halving:
+            raise InputError(
+                "halving.rungs is missing: steps at which the worst are dropped, like [500,1000]"
+            )
+        halving = Halving(**halving)
+    return Options(**values, halving=halving)
+
+
 def run_pack(jobs: Sequence[Job], options: Mapping[str, Any], tell: Tell | None = None) -> list[Ended]:
     """Train jobs in this process; return how each ended, in their order.
 
-    What is wrong with one job is how that one ended. ``options`` are the arguments of ``actlab.sweeps.Options``;
+    What is wrong with one job is how that one ended. ``options`` are those of ``actlab.sweeps.Options``;
     ``tell``, in this process only, hears how far the jobs are and which have ended; all by place in ``jobs``.
     """
     from actlab.cli.runtime import prepare
-    from actlab.sweeps import Lane, Options, train_lanes
+    from actlab.sweeps import Lane, train_lanes
 
     prepare()
     ended: dict[int, Ended] = {}
@@ -61,16 +80,16 @@ def run_pack(jobs: Sequence[Job], options: Mapping[str, Any], tell: Tell | None 
     places = list(runs)
 
     def advance(told: Told) -> None:
-        new = {i: _ended(o) for k, o in told.ended.items() if (i := places[k]) not in ended}
+        new = {i: _ended(o, jobs[i].path) for k, o in told.ended.items() if (i := places[k]) not in ended}
         ended.update(new)
         if tell is not None:
             best = told.best and (places[told.best[0]], told.best[1])
             tell(replace(told, best=best), dict(ended))
 
     lanes = [Lane(run, Path(jobs[i].path), jobs[i].facts) for i, run in runs.items()]
-    outcomes = train_lanes(lanes, Options(**options), tell=advance) if lanes else []
+    outcomes = train_lanes(lanes, options_of(options), tell=advance) if lanes else []
     if len(outcomes) == len(lanes):
-        ended |= {i: _ended(outcome) for i, outcome in zip(places, outcomes, strict=True)}
+        ended |= {i: _ended(outcome, jobs[i].path) for i, outcome in zip(places, outcomes, strict=True)}
     for i, job in enumerate(jobs):
         if i in ended and i in runs:
             _send(job, ended[i])
@@ -114,16 +133,23 @@ def line(e: BaseException) -> str:
     return words if isinstance(e, InputError) else f"{type(e).__name__}: {words}"
 
 
-def _ended(outcome: Outcome | Exception) -> Ended:
+def _ended(outcome: Outcome | Exception, path: str) -> Ended:
+    from actlab.train.folder import RunFolder
+
     if isinstance(outcome, Exception):
         return Ended("failed", message=line(outcome))
+    begun = (Path(path) / "run.json").exists()
+    if outcome.state == "interrupted" and not outcome.step and not begun:
+        return Ended("not run", signal=outcome.signal)
     message = outcome.divergence["message"] if outcome.divergence else ""
+    if outcome.state == "pruned" and begun:
+        message = str(RunFolder(Path(path)).read().get("pruned", ""))
     return Ended(outcome.state, outcome.step, dict(outcome.scores), message, outcome.signal)
 
 
 def _send(job: Job, ended: Ended) -> None:
     """Send the records of a run that has ended to where ``logger`` says: all at once, from its folder."""
-    if not job.config.get("logger") or ended.state not in ("finished", "diverged"):
+    if not job.config.get("logger") or ended.state not in ENDED:
         return
     from actlab.cli.build import sinks_of
     from actlab.runs import read_run

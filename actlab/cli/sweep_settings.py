@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from actlab.cli.sweep_pack import Ended, Job, Tell, run_pack
+from actlab.cli.sweep_pack import Ended, Job, Tell, options_of, run_pack
 from actlab.errors import InputError, suggest
 
 Engine = Callable[[Sequence[Job], Mapping[str, Any], Tell], list[Ended]]
@@ -23,7 +23,7 @@ class Settings:
         lanes: most jobs in one compiled program; None chooses by the memory it takes.
         strategy: auto, map or vmap, see ``actlab.sweeps.Options``.
         report: whether each run's page is written as well.
-        halving: dropping the worst lanes at rungs; None for not at all.
+        halving: dropping the worst jobs at rungs, the arguments of ``actlab.sweeps.Halving``; None for not at all.
         engine: which processes run the jobs.
 
     Raises:
@@ -34,7 +34,7 @@ class Settings:
     lanes: int | None = None
     strategy: str = "auto"
     report: bool = False
-    halving: Any = None
+    halving: dict[str, Any] | None = None
     engine: str = "local"
 
     def __post_init__(self):
@@ -43,18 +43,19 @@ class Settings:
             raise InputError(f"{where}lanes={self.lanes!r}: must be an integer >= 1, or null")
         if not isinstance(self.strategy, str):
             raise InputError(f"{where}strategy={self.strategy!r}: must be auto, map or vmap")
+        if self.halving is not None and not isinstance(self.halving, dict):
+            raise InputError(
+                f"{where}halving={self.halving!r}: must be null, or like {{rungs:[500,1000],keep:0.5}}"
+            )
         if not isinstance(self.report, bool):
             raise InputError(f"{where}report={self.report!r}: must be true or false")
-        if self.halving is not None:
-            raise InputError(f"{where}halving={self.halving!r}: must be null")
         if self.engine not in ENGINES:
             raise InputError(f"{where}engine={self.engine!r} is unknown{suggest(str(self.engine), ENGINES)}")
-        from actlab.sweeps import Options
-
         try:
-            Options(**self.options)
+            options_of(self.options)
         except InputError as e:
-            raise InputError(f"{where}{e}") from e
+            words = str(e).replace("unknown key ", f"unknown key {where}")
+            raise InputError(words if words != str(e) else f"{where}{e}") from e
 
     @staticmethod
     def of(node: DictConfig) -> Settings:
@@ -65,4 +66,4 @@ class Settings:
     @property
     def options(self) -> dict[str, Any]:
         """What the engine is told, see ``run_pack``."""
-        return {"strategy": self.strategy, "lanes": self.lanes}
+        return {"strategy": self.strategy, "lanes": self.lanes, "halving": self.halving}

@@ -17,16 +17,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from actlab.cli.sweep_pack import ENDED
 from actlab.errors import InputError
 from actlab.files import write_atomic
 
-ENDED = ("finished", "diverged")  # for good: such a job is not run again
 NO_PART = ("logger", "objective")  # of what a run is
 
 
 @dataclass
 class Record:
-    """One job. ``state`` is waiting, running, finished, diverged, interrupted, not run or failed; ``message`` why.
+    """One job. ``state`` is waiting, running, one of ENDED, interrupted, not run or failed; ``message`` why.
 
     ``folder`` is relative to the sweep's; a job that could not be composed has neither folder nor identity.
     """
@@ -119,7 +119,7 @@ class Table:
         state = (run or {}).get("state")
         if state in ENDED:
             record.state, record.step, record.scores = state, run.get("step"), run.get("scores") or {}
-            record.message = (run.get("divergence") or {}).get("message", "")
+            record.message = (run.get("divergence") or {}).get("message") or run.get("pruned") or ""
         elif record.state in (*ENDED, "running"):
             record.state = "waiting" if state is None else "interrupted"
 

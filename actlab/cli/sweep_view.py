@@ -18,7 +18,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table as Grid
 from rich.text import Text
 
-from actlab.cli.sweep_table import ENDED, Record
+from actlab.cli.sweep_pack import ENDED
+from actlab.cli.sweep_table import Record
 from actlab.cli.terminal import BAD, PLAIN_EVERY_S, SilentConsole
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def failures(display: SweepDisplay, records: Sequence[Record]) -> None:
 
 
 def _counts(records: Sequence[Record]) -> str:
-    states = ("finished", "diverged", "failed", "interrupted", "running", "not run", "waiting")
+    states = ("finished", "diverged", "pruned", "failed", "interrupted", "running", "not run", "waiting")
     tally = {s: sum(r.state == s for r in records) for s in states}
     return f"{len(records)} jobs: " + (", ".join(f"{n} {s}" for s, n in tally.items() if n) or "none")
 
@@ -121,7 +122,7 @@ def _counts(records: Sequence[Record]) -> str:
 def _lines(
     told: Told, records: Sequence[Record], best: tuple[Record, float] | None, objective: str
 ) -> list[str]:
-    tally = {s: sum(r.state == s for r in records) for s in ("finished", "diverged", "failed")}
+    tally = {s: sum(r.state == s for r in records) for s in (*ENDED, "failed")}
     head = f"{sum(tally.values())}/{len(records)} jobs" + "".join(
         f", {n} {s}" for s, n in tally.items() if n and s != "finished"
     )
@@ -188,15 +189,15 @@ def best_table(rows: Sequence[tuple[str, list[Record], float, float]], objective
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     grid.add_column(objective, justify="right", no_wrap=True)
     grid.add_column("jobs" if seeds else "job", justify="right", no_wrap=True)
-    diverged = any(r.state == "diverged" for _, jobs, _, _ in rows[:SHOWN] for r in jobs)
-    if diverged:
-        grid.add_column("diverged", justify="right", no_wrap=True)
+    early = [s for s in ENDED[1:] if any(r.state == s for _, jobs, _, _ in rows[:SHOWN] for r in jobs)]
+    for state in early:
+        grid.add_column(state, justify="right", no_wrap=True)
     grid.add_column("overrides", overflow="fold")
     for words, jobs, mean, spread in rows[:SHOWN]:
         score = _score(mean, objective) + ("" if math.isnan(spread) else f" ± {_score(spread, objective)}")
         count = str(len(jobs)) if seeds else str(jobs[0].number)
-        bad = sum(r.state == "diverged" for r in jobs)
-        marked = [Text(str(bad), style=BAD if bad else "")] if diverged else []
+        tally = [sum(r.state == s for r in jobs) for s in early]
+        marked = [Text(str(n), style=BAD if n else "") for n in tally]
         grid.add_row(Text(score), Text(count), *marked, Text(words))
     return grid
 

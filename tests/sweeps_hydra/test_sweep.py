@@ -190,6 +190,15 @@ def test_what_a_run_says_goes_before_what_the_table_says(sweep, jobs, here, monk
     assert jobs()[0]["scores"]["test accuracy"] == 0.5
 
 
+def test_halving(sweep, jobs):
+    code, out, _ = sweep("seed=range(4)", "steps=40", "launcher.halving={rungs:[20],keep:0.5}")
+    assert code == 0
+    assert "4 jobs: 2 finished, 2 pruned" in out
+    pruned = [j for j in jobs().values() if j["state"] == "pruned"]
+    assert all(j["step"] == 20 and "by test accuracy at step 20" in j["message"] for j in pruned)
+    assert "all 4 jobs of s had ended before" in sweep("seed=range(4)", "steps=40")[1]
+
+
 def test_two_processes_do_not_meet(sweep, here):
     from actlab.cli.sweep_table import Table
 
@@ -205,6 +214,10 @@ def test_bad_input_leaves_nothing_behind(sweep, here):
         "launcher.lanes=0": "hydra.launcher.lanes=0: must be an integer >= 1, or null",
         "launcher.lnes=3": "unknown key hydra.launcher.lnes; did you mean lanes?",
         "launcher.strategy=vmpa": "hydra.launcher.strategy='vmpa' is unknown; did you mean 'vmap' or 'map'?",
+        "launcher.halving=3": "hydra.launcher.halving=3: must be null, or like {rungs:[500,1000],keep:0.5}",
+        "launcher.halving={rung:[5]}": "unknown key hydra.launcher.halving.rung; did you mean 'rungs'?",
+        "launcher.halving={keep:0.5}": "hydra.launcher.halving.rungs is missing",
+        "launcher.halving={rungs:[5],keep:2}": "hydra.launcher.halving.keep=2: must be a share",
         "launcher.report=3": "hydra.launcher.report=3: must be true or false",
         "launcher.engine=loacl": "hydra.launcher.engine='loacl' is unknown; did you mean 'local'?",
         "optimizer.bogus=1": "unknown key optimizer.bogus; optimizer has",
@@ -277,9 +290,10 @@ def test_kill_nine(process, jobs, here):
         "train",
         "-m",
         "hydra/launcher=vmap",
+        "launcher.lanes=1",
         *SMALL,
-        "seed=range(4)",
-        "steps=2000",
+        "seed=range(3)",
+        "steps=1000",
         "eval_every=500",
         "checkpoint_every=500",
         "hydra.sweep.dir=s",
@@ -296,6 +310,6 @@ def test_kill_nine(process, jobs, here):
     second = process(*argv)
     out, err = second.communicate(timeout=100)
     assert second.returncode == 0, err
-    assert "4 jobs: 4 finished" in out
+    assert "3 jobs: 3 finished" in out
     assert (here / "s" / "0" / "run.json").read_bytes() == done
     assert all(math.isfinite(j["scores"]["test accuracy"]) for j in jobs().values())
