@@ -313,3 +313,17 @@ def test_kill_nine(process, jobs, here):
     assert "3 jobs: 3 finished" in out
     assert (here / "s" / "0" / "run.json").read_bytes() == done
     assert all(math.isfinite(j["scores"]["test accuracy"]) for j in jobs().values())
+
+
+def test_bad_jobs_with_the_basic_launcher(here, capsys):
+    from actlab.cli import run
+
+    code = run(["train", "-m", *SMALL, "optimizer.learning_rate=-1,1e-3", "hydra.sweep.dir=s"])
+    out, err = capsys.readouterr()
+    assert code == 1
+    (line,) = err.splitlines()
+    assert line.startswith("actlab: job 0 failed (")
+    assert "optimizer.learning_rate=-1): optimizer: learning_rate=-1" in line
+    assert json.loads((here / "s" / "1" / "run.json").read_text())["state"] == "finished"
+    assert run(["train", "-m", *SMALL, "seed=0,1", "--fresh"]) == 2
+    assert "--fresh is for hydra/launcher=vmap" in capsys.readouterr().err
