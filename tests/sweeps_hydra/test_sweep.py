@@ -319,7 +319,7 @@ def test_bad_jobs_with_the_basic_launcher(here, capsys):
     from actlab.cli import run
 
     code = run(["train", "-m", *SMALL, "optimizer.learning_rate=-1,1e-3", "hydra.sweep.dir=s"])
-    out, err = capsys.readouterr()
+    err = capsys.readouterr().err
     assert code == 1
     (line,) = err.splitlines()
     assert line.startswith("actlab: job 0 failed (")
