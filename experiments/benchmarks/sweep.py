@@ -2,8 +2,8 @@
 
     python experiments/benchmarks/sweep.py [--steps 3000] [--rivals basic,joblib,loop,torch] [--whole]
 
-8 activations x 4 seeds x 4 learning rates of the MNIST-1D paper's MLP, batch 100, Adam, statistics on. Each way runs
-in a process of its own and is timed from outside, its start and all compiling included; the command line of actlab
+8 activations x 4 seeds x 4 learning rates of the MNIST-1D paper's MLP, batch 100, Adam, statistics on. Each way
+runs in a process of its own and is timed from outside, its start and all compiling included; the command line of actlab
 with an empty compilation cache each time. ``vmap`` is `actlab train -m ... hydra/launcher=vmap`; its rivals:
 
 - ``basic``: the same command with Hydra's basic launcher, without compilation cache, as shipped;
@@ -242,7 +242,8 @@ def roof(steps: int) -> float:
 
 
 # Of a rival two parts are run, a greater and a smaller; what a run beyond the smaller part takes is what each of the
-# others would: of Hydra's launchers one whose program is (joblib) or is not (basic) in the cache, of loops one more rate.
+# others would: of Hydra's launchers one whose program is (joblib) or is not (basic) in the cache, of loops one more
+# rate.
 PARTS: dict[str, tuple[Part, Part]] = {
     "basic": ((8, 1, 1), (2, 1, 1)),
     "joblib": ((8, 4, 1), (8, 1, 1)),
