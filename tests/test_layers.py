@@ -18,6 +18,7 @@ ORDER = [
     ("models", "data", "stats"),
     ("train",),
     ("sinks", "stability", "sweeps", "search", "inspection", "explain"),
+    ("compare",),
     ("report",),
     ("cli",),
 ]

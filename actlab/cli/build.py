@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import math
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import jax.numpy as jnp
@@ -15,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from actlab.activations import Act, check, make
 from actlab.activations.custom import one_line
+from actlab.data import Dataset
 from actlab.errors import InputError, suggest
 from actlab.sinks import Guarded
 from actlab.train import Run
@@ -33,7 +36,32 @@ def build(cfg: DictConfig) -> Run:
             together; the message starts with the node it is about.
 
     """
-    values = plain(cfg)
+    run = describe(plain(cfg))
+    check_run(run)
+    return run
+
+
+def check_run(run: Run) -> None:
+    """Check what only tracing the model shows, a second's work; runs of one compiled program need it once.
+
+    Raises:
+        InputError: parts that do not fit together.
+
+    """
+    with about("model"):
+        run.program.check()
+        _ = run.looks  # checks the quantities asked for
+
+
+def describe(config: dict[str, Any]) -> Run:
+    """Return the run that a config of plain values describes; nothing is traced, equal data are the same object.
+
+    Raises:
+        InputError: as ``build``, but for what ``check_run`` finds.
+
+    """
+    values = dict(config)
+    objective(values)
     loggers(values)
     nodes = {name: values.pop(name, None) for name in NODES}
     for name, node in nodes.items():
@@ -54,7 +82,12 @@ def build(cfg: DictConfig) -> Run:
     with about("stability"):
         stability = stability()
     with about("data"):
-        data = data()
+        try:
+            hash(data)
+        except TypeError:  # an argument of a user's own that cannot be compared
+            data = data()
+        else:
+            data = _loaded(data)
     dtypes = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
     if values["dtype"] not in dtypes:
         raise InputError(f"dtype={values['dtype']!r} is unknown{suggest(values['dtype'], dtypes)}")
@@ -76,20 +109,27 @@ def build(cfg: DictConfig) -> Run:
     run = Run(setup, eval_every=values["eval_every"], checkpoint_every=values["checkpoint_every"])
     with about("optimizer"):
         optimizer.rate(setup.steps)
-    with about("model"):
-        run.program.check()
-        _ = run.looks  # checks the quantities asked for
     return run
 
 
+@lru_cache(maxsize=4)
+def _loaded(data: Bound) -> Dataset:
+    return data()
+
+
 def sinks(cfg: DictConfig) -> tuple[Guarded, ...]:
-    """Return the sinks a config asks for, in order.
+    """Return the sinks a config asks for, in order; raise as ``sinks_of``."""
+    return sinks_of(plain(cfg))
+
+
+def sinks_of(config: dict[str, Any]) -> tuple[Guarded, ...]:
+    """Return the sinks that a config of plain values asks for, in order.
 
     Raises:
         InputError: as ``build``; or a sink whose library is not installed.
 
     """
-    values = plain(cfg)
+    values = dict(config)
     made = []
     for label, sink in loggers(values).items():
         with about(f"logger={label}"):
@@ -113,6 +153,26 @@ def loggers(values: dict[str, Any]) -> dict[str, Callable[..., Any]]:
             f"logger={node!r}: must be one of configs/logger, or a list of them like [wandb,mlflow]"
         )
     return {label: target(keys, f"logger.{label}") for label, keys in node.items()}
+
+
+SCORES = ("test accuracy", "test loss", "train accuracy", "train loss")
+
+
+def objective(values: dict[str, Any]) -> str:
+    """Take ``objective`` out of a config: which score a sweeper goes by, no part of the run; checked."""
+    name = values.pop("objective", SCORES[0])  # configs saved before there was one have none
+    if name not in SCORES:
+        raise InputError(f"objective={name!r} is unknown{suggest(str(name), SCORES)}")
+    return name
+
+
+def worth(scores: Mapping[str, float | None], config: Mapping[str, Any]) -> float:
+    """Return what a run is worth to a sweeper: the score its config names; the worst there is if it is not finite."""
+    name = objective(dict(config))
+    score = scores.get(name)
+    if score is not None and math.isfinite(score):
+        return score
+    return 0.0 if name.endswith("accuracy") else math.inf
 
 
 def activation(node: dict[str, Any]) -> Act:

@@ -6,16 +6,19 @@ import argparse
 import difflib
 import os
 import re
+import shlex
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
@@ -24,6 +27,12 @@ from actlab.errors import InputError, suggest
 
 VERSION = "1.3"
 ACTIVATION_KEYS = ("name", "learn", "per", "lean")
+VMAP = "hydra_plugins.actlab_launcher.vmap.VmapLauncher"
+BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+SWEEPERS = (  # of fixed jobs, which want no answer
+    "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
+    "hydra_plugins.actlab_launcher.list.ListSweeper",
+)
 DEFAULT_DIR = "runs/${now:%Y-%m-%d}/${now:%H%M%S}"  # of configs/train.yaml
 
 
@@ -35,6 +44,11 @@ def open_activation(argv: list[str]) -> list[str]:
         return f"++{argument}" if match and match[1] not in ACTIVATION_KEYS else argument
 
     return [opened(a) for a in argv]
+
+
+def open_launcher(argv: list[str]) -> list[str]:
+    """Let ``launcher.<key>=`` stand for ``hydra.launcher.<key>=``."""
+    return [f"hydra.{a}" if a.startswith("launcher.") else a for a in argv]
 
 
 def compose(argv: list[str]) -> DictConfig:
@@ -49,17 +63,48 @@ def compose_all(argv: list[str]) -> DictConfig:
         InputError: an override that cannot be, with close names.
 
     """
+    config_name, overrides = _composed(argv)
+    with one_line(overrides):
+        try:
+            return _compose(overrides, config_name=config_name)
+        except ValueError as e:  # Hydra's own, for an override like "=3"
+            raise InputError(f"{' '.join(overrides)}: {' '.join(str(e).split())}") from e
+
+
+def compose_multirun(argv: list[str]) -> DictConfig:
+    """Return the config of a multirun as a whole, its own node ``hydra`` included: what is swept is left as it was.
+
+    Raises:
+        InputError: an override that cannot be for any of its jobs, with close names.
+
+    """
+    config_name, overrides = _composed(argv)
+    with one_line(overrides), _initialized():
+        loader = GlobalHydra.instance().config_loader()
+        try:
+            return loader.load_configuration(config_name, overrides, RunMode.MULTIRUN)
+        except ValueError as e:
+            raise InputError(f"{' '.join(overrides)}: {' '.join(str(e).split())}") from e
+
+
+def target_of(node: DictConfig) -> str:
+    """Return the class that a launcher or sweeper is."""
+    return str(node.get("_target_"))
+
+
+def _composed(argv: list[str]) -> tuple[str, list[str]]:
+    """Return the name of the config to compose and the overrides, ``--config-dir`` among them."""
     flags, overrides = _flags(argv)
     if flags.config_dir:
         extra = Path(flags.config_dir).absolute()
         if not extra.is_dir():
             raise InputError(f"--config-dir {flags.config_dir}: there is no such folder")
         overrides = [*overrides, f"hydra.searchpath=[file://{extra}]"]
-    with _one_line(overrides):
-        try:
-            return _compose(overrides, config_name=flags.config_name)
-        except ValueError as e:  # Hydra's own, for an override like "=3"
-            raise InputError(f"{' '.join(overrides)}: {' '.join(str(e).split())}") from e
+    return flags.config_name, overrides
+
+
+def _initialized() -> AbstractContextManager[Any]:
+    return hydra.initialize_config_dir(str(configs.folder()), version_base=VERSION)
 
 
 def without_hydra(cfg: DictConfig) -> DictConfig:
@@ -71,11 +116,12 @@ def without_hydra(cfg: DictConfig) -> DictConfig:
 
 
 def _compose(overrides: list[str], config_name: str = "train") -> DictConfig:
-    with hydra.initialize_config_dir(str(configs.folder()), version_base=VERSION):
+    with _initialized():
         return hydra.compose(config_name, overrides=overrides, return_hydra_config=True)
 
 
 KNOWN_FLAGS = {
+    "--fresh",
     "--run",
     "-r",
     "--multirun",
@@ -128,7 +174,7 @@ def hydra_main(argv: list[str], task: Callable[[DictConfig], Any]) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing and exiting
     overrides = [a for a in argv if not a.startswith("-")]
     try:
-        with _one_line(overrides):
+        with one_line(overrides):
             hydra.main(version_base=VERSION, config_path=str(configs.folder()), config_name="train")(task)()
     finally:
         sys.argv = old[0]
@@ -149,6 +195,11 @@ def job_overrides() -> list[str]:
     return list(HydraConfig.get().overrides.task)
 
 
+def job_number() -> int:
+    """Return the number of the current job of a multirun."""
+    return HydraConfig.get().job.num
+
+
 def fresh_run_dir(cfg: DictConfig) -> Path:
     """Return the folder this run will have: the one its config asks for, else a new one named by the time.
 
@@ -163,17 +214,27 @@ def fresh_run_dir(cfg: DictConfig) -> Path:
         if (path / "run.json").exists():
             raise InputError(f"{path} already holds a run: resume={path} goes on with it")
         return path
+    return fresh_dir("", "hydra.run.dir=")
+
+
+def fresh_dir(suffix: str, key: str) -> Path:
+    """Make and return a new folder below ``runs``, named by the time and ``suffix``; ``key`` would name another."""
     now = datetime.now()
     day = Path("runs") / now.strftime("%Y-%m-%d")
     day.mkdir(parents=True, exist_ok=True)
     for n in range(1000):
-        path = day / (now.strftime("%H%M%S") + (f"-{n}" if n else ""))
+        path = day / (now.strftime("%H%M%S") + suffix + (f"-{n}" if n else ""))
         try:
             path.mkdir()  # taken by whoever makes it: two runs of the same second do not meet
         except FileExistsError:
             continue
         return path
-    raise InputError(f"{day} has a thousand runs of this second; name one with hydra.run.dir=")
+    raise InputError(f"{day} has a thousand runs of this second; name one with {key}")
+
+
+def command_line(argv: Iterable[Any]) -> str:
+    """Return the command that repeats this run."""
+    return shlex.join(["actlab", "train", *map(str, argv)])
 
 
 def quote(path: Path) -> str:
@@ -182,18 +243,19 @@ def quote(path: Path) -> str:
 
 
 @contextmanager
-def _one_line(overrides: list[str]) -> Iterator[None]:
+def one_line(overrides: Sequence[str]) -> Iterator[None]:
     """Turn Hydra's errors about ``overrides`` into an ``InputError``."""
     try:
         yield
     except (HydraException, OmegaConfBaseException) as e:
-        raise InputError(_explain(str(e), overrides)) from e
+        raise InputError(_explain(str(e), list(overrides))) from e
 
 
 def _explain(message: str, overrides: list[str]) -> str:
     if match := re.search(r"Could not find '([\w/]+)/([^'/]+)'", message):
         group, choice = match.groups()
-        known = configs.groups().get(group, [])
+        listed = message.partition("Available options in")[2].splitlines()[1:]
+        known = configs.groups().get(group) or [name.strip() for name in listed if name.startswith("\t")]
         hint = suggest(choice, known)
         if group == "activation":
             if why := _not_a_choice(choice):
@@ -220,16 +282,17 @@ def _not_a_choice(name: str) -> str | None:
 
 def _near(key: str, overrides: list[str]) -> str:
     """Return close keys of the config as it would be without what failed."""
-    chosen = [
-        o
-        for o in overrides
-        if "." not in o.split("=")[0] and o.split("=")[0].lstrip("+~") in configs.groups()
-    ]
+    of_hydra = key.startswith("hydra.")
+    groups = [*configs.groups(), "hydra/launcher", "hydra/sweeper"]
+    chosen = [o for o in overrides if "." not in o.split("=")[0] and o.split("=")[0].lstrip("+~") in groups]
     try:
-        cfg = without_hydra(_compose(chosen))
+        cfg = _compose(chosen)
     except (HydraException, OmegaConfBaseException):
-        cfg = without_hydra(_compose([]))
+        cfg = _compose([])
+    cfg = cfg if of_hydra else without_hydra(cfg)
     parent, _, leaf = key.rpartition(".")
+    if parent == "hydra.launcher" and not any(o.startswith("hydra/launcher=") for o in overrides):
+        return "; the launcher that has lanes is hydra/launcher=vmap"
     node = OmegaConf.select(cfg, parent) if parent else cfg
     known = [str(k) for k in node if k != "_target_"] if isinstance(node, DictConfig) else []
     if close := difflib.get_close_matches(leaf, known, n=2, cutoff=0.6):

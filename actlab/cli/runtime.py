@@ -66,9 +66,17 @@ def prepare() -> None:
 
 def facts(path: Path) -> dict[str, Any]:
     """Return what run.json says of the circumstances of a run in the folder ``path``."""
+    return {"config_sha256": config_digest(path), "started": now(), **circumstances()}
+
+
+def now() -> str:
+    """Return the time as run.json keeps it."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def circumstances() -> dict[str, Any]:
+    """Return the facts that are the same for all runs of a process; git takes a moment."""
     return {
-        "config_sha256": config_digest(path),
-        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "versions": {
             "python": platform.python_version(),
             "actlab": actlab.__version__,

@@ -30,7 +30,7 @@ class Display:
 
     def __init__(self, run: Run, folder: Path, console: Console | None = None):
         # Off a terminal there is no width to keep to: a log or a pipe gets the whole table.
-        self.console = console or _Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+        self.console = console or SilentConsole(highlight=False, width=None if sys.stdout.isatty() else 120)
         self.run = run
         self.folder = folder
         self.live = self.console.is_terminal
@@ -94,10 +94,11 @@ class Display:
         self.console.print(Text(words, style=style), soft_wrap=True)
 
 
-class _Console(Console):
+class SilentConsole(Console):
     """Falls silent when whoever read the output has gone; the run goes on."""
 
     def on_broken_pipe(self) -> None:
+        """Go on without a reader."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

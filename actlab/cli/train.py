@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from actlab.cli import configs
 from actlab.errors import InputError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from actlab.train.loop import Outcome
 
 USAGE = """\
-usage: actlab train [OVERRIDES] [-m] [--cfg job] [--info] [--config-dir DIR] [--debug]
+usage: actlab train [OVERRIDES] [-m [--fresh]] [--cfg job] [--info] [--config-dir DIR] [--debug]
 
   actlab train                                                    the default run
   actlab train activation=leaky_relu activation.negative_slope=0.2 model.depth=8
@@ -31,11 +31,23 @@ usage: actlab train [OVERRIDES] [-m] [--cfg job] [--info] [--config-dir DIR] [--
   actlab train +experiment=mnist1d_mlp                            a published setting
   actlab train -m seed=0,1,2                                      several runs, one after another
   actlab train resume=runs/2026-11-22/143000                      go on where a run stopped
+  actlab train -m 'seed=range(8)' activation=relu,gelu hydra/launcher=vmap    a sweep in few compiled programs
+
+a sweep (-m with hydra/launcher=vmap)
+  the same command goes on with it and repeats nothing; with --fresh it begins anew. sweep.json tells of each job
+  launcher.lanes=16          most jobs in one program (null: by memory)
+  launcher.strategy=auto     map: each job bit for bit as alone; vmap: in one batch; auto: map on a CPU, else vmap
+  launcher.report=true       write each job's page too
+  'launcher.halving={{rungs:[500,1000],keep:0.5}}'   only the best half goes on at these steps
+  hydra/sweeper=list 'hydra.sweeper.jobs=["activation=gelu seed=1","activation=relu"]'   or a file, a job a line
+  hydra/sweeper=optuna hydra.sweeper.n_jobs=4 hydra.sweeper.n_trials=12 \\
+      'optimizer.learning_rate=tag(log, interval(1e-4,1e-1))'       seeks the best objective= (pip: actlab[optuna])
 
 choices
 {choices}
 keys: actlab train --cfg job prints them all. Hydra's flags (-m, --cfg, --info, --config-dir, ...): hydra.cc
-exit codes: 0 finished or diverged (a result), 2 bad input, 130 and 143 interrupted by Ctrl-C and SIGTERM
+exit codes: 0 finished or diverged (a result), 1 some jobs of -m failed, 2 bad input, 130 and 143 interrupted by
+Ctrl-C and SIGTERM
 """
 LOOKS = ("--cfg", "-c", "--info", "-i", "--hydra-help", "--version", "--shell-completion", "-sc")
 
@@ -57,16 +69,18 @@ def main(argv: list[str]) -> int:
     from actlab.cli import composing
 
     composing.check_flags(argv)
-    argv = composing.open_activation(argv)
+    argv = composing.open_launcher(composing.open_activation(argv))
     if any(a.split("=")[0] in LOOKS for a in argv):
         try:
             return composing.hydra_main(argv, lambda cfg: None)
         except ValueError as e:  # Hydra's own words on flags that exclude each other
             raise InputError(str(e)) from e
+    fresh = "--fresh" in argv
+    argv = [a for a in argv if a != "--fresh"]
     if any(a in ("-m", "--multirun") for a in argv):
-        from actlab.cli.launching import with_defaults
-
-        return composing.hydra_main(with_defaults(argv), _job)
+        return _multirun(argv, fresh)
+    if fresh:
+        raise InputError("--fresh is for a sweep (-m): a run of its own always begins anew")
     cfg = composing.compose_all(argv)  # before Hydra makes a folder: bad input leaves nothing behind
     plain = composing.without_hydra(cfg)
     run, sinks = build_run(plain), build_sinks(plain)
@@ -85,13 +99,69 @@ def main(argv: list[str]) -> int:
     return ended[0]
 
 
-def _job(cfg: DictConfig) -> None:
-    """Run one job of a multirun; an interrupted one ends them all."""
+def _multirun(argv: list[str], fresh: bool) -> int:
     from actlab.cli import composing
+    from actlab.cli.launching import with_defaults
+
+    argv = with_defaults(argv)
+    master = composing.compose_multirun(argv)
+    argv = [*argv, *_direction(argv, master)]
+    if composing.target_of(master.hydra.launcher) == composing.VMAP:
+        from actlab.cli.sweep import run
+
+        return run(argv, master, _job, fresh=fresh)
+    if fresh:
+        raise InputError("--fresh is for hydra/launcher=vmap: other launchers always begin anew")
+    if (
+        composing.target_of(master.hydra.launcher) != composing.BASIC
+    ):  # in other processes: told by the launcher
+        return composing.hydra_main(argv, _job)
+    failed: list[str] = []
+    alone = composing.target_of(master.hydra.sweeper) in composing.SWEEPERS
+
+    def job(cfg: DictConfig) -> float | None:
+        try:
+            return _job(cfg)
+        except (InputError, OSError) as e:
+            from actlab.cli.sweep_pack import line
+
+            overrides = " ".join(map(str, composing.job_overrides()))
+            failed.append(f"job {composing.job_number()} failed ({overrides}): {line(e)}")
+            if not alone:
+                raise
+            return None  # the others run; all are told at the end
+
+    composing.hydra_main(argv, job)
+    for words in failed:
+        print(f"actlab: {words}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _direction(argv: list[str], master: DictConfig) -> list[str]:
+    """Return the override that makes Optuna seek high accuracies or low losses; raise where another is asked for."""
+    sweeper = master.hydra.sweeper
+    if "direction" not in sweeper:
+        return []
+    goal = "maximize" if str(master.get("objective", "accuracy")).endswith("accuracy") else "minimize"
+    given = [a.split("=", 1)[1] for a in argv if a.lstrip("+").startswith("hydra.sweeper.direction=")]
+    if given and given[-1] != goal:
+        raise InputError(
+            f"hydra.sweeper.direction={given[-1]}: objective={master.objective} is one to {goal}"
+        )
+    return [] if given else [f"hydra.sweeper.direction={goal}"]
+
+
+def _job(cfg: DictConfig) -> float:
+    """Run one job of a multirun, return what it is worth to the sweeper; an interrupted one ends them all."""
+    from actlab.cli import composing
+    from actlab.cli.build import plain, worth
+    from actlab.train.folder import RunFolder
 
     run, sinks = build_run(cfg), build_sinks(cfg)
-    if code := execute(run, composing.output_dir(), composing.job_overrides(), sinks=sinks):
+    path = composing.output_dir()
+    if code := execute(run, path, composing.job_overrides(), sinks=sinks):
         raise SystemExit(code)
+    return worth(RunFolder(path).read()["scores"], plain(cfg))
 
 
 def build_run(cfg: DictConfig) -> Run:
@@ -117,6 +187,7 @@ def execute(
     run: Run, path: Path, argv: list[str], *, resume: bool = False, sinks: Sequence[Guarded] = ()
 ) -> int:
     """Train ``run`` in ``path``, show it, write its report; return the exit code."""
+    from actlab.cli import composing
     from actlab.cli.runtime import facts, logging_to, warnings_told
     from actlab.cli.terminal import Display
     from actlab.train.folder import RunFolder
@@ -132,7 +203,7 @@ def execute(
         if not resume:
             if (path / "run.json").exists():
                 raise InputError(f"{path} already holds a run: resume={path} goes on with it")
-            folder.write(state="running", command=command_line(argv), **facts(path))
+            folder.write(state="running", command=composing.command_line(argv), **facts(path))
         outcome = _train(run, folder, sinks, resume, display)
         from actlab.report import write_report  # a second of imports: not before the first step
 
@@ -156,10 +227,3 @@ def _train(run: Run, folder: RunFolder, sinks: Sequence[Guarded], resume: bool, 
         if sinks:
             with suppress(OSError):  # told already, where the disk is full
                 folder.write(sinks=finish_all(sinks, state, scores))
-
-
-def command_line(argv: list[Any]) -> str:
-    """Return the command that repeats this run."""
-    import shlex
-
-    return shlex.join(["actlab", "train", *map(str, argv)])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import jax
@@ -23,10 +24,16 @@ SAVE_EVERY_S = 60.0  # at the next checkpoint after that: what a kill can cost
 
 
 class Batch:
-    """Trains some lanes in one program, in lockstep as far as they are at one step."""
+    """Trains some lanes in one program, in lockstep as far as they are at one step.
 
-    def __init__(self, keepers: Sequence[Keeper], stacked: Stacked, clock: Clock):
-        self.keepers, self.stacked, self.clock = list(keepers), stacked, clock
+    ``submit`` has a call done beside the training: lanes that have ended are written there.
+    """
+
+    def __init__(
+        self, keepers: Sequence[Keeper], stacked: Stacked, clock: Clock, submit: Callable[..., Future]
+    ):
+        self.keepers, self.stacked, self.clock, self.submit = list(keepers), stacked, clock, submit
+        self._ending: list[Future] = []
         self.run = keepers[0].run
         self.began = time.perf_counter()
         self.stepping, self.lane_steps = 0.0, 0
@@ -85,17 +92,13 @@ class Batch:
                 break
             at = min(k.step for k in going)
             self._interval([k for k in going if k.step == at])
-            for i, keeper in enumerate(self.keepers):
-                if keeper.going and keeper.step == steps:
-                    self._end(i, Outcome("finished", steps, dict(keeper.scores)))
+            self._end({k: "finished" for k in self.keepers if k.going and k.step == steps})
             step = min((k.step for k in self.keepers if k.going), default=until)
             if step % self.run.checkpoint_every == 0 and time.perf_counter() - self._saved > SAVE_EVERY_S:
                 self._save()
             tell(min(step, until))
         if caught:
-            for i, keeper in enumerate(self.keepers):
-                if keeper.going:
-                    self._end(i, Outcome("interrupted", keeper.step, dict(keeper.scores), signal=caught[0]))
+            self._end({k: "interrupted" for k in self.keepers if k.going}, signal=caught[0])
 
     def _interval(self, lanes: Sequence[Keeper]) -> None:
         """Train some lanes to their next evaluation, and look."""
@@ -136,10 +139,7 @@ class Batch:
         # Lanes of one batch may be looked at at different steps only where they broke.
         for at in sorted({k.step for k in looked}):
             self._look([k for k in looked if k.step == at], at)
-        for i in intervals:
-            keeper = self.keepers[i]
-            if keeper.broke is not None:
-                self._end(i, Outcome("diverged", keeper.step, dict(keeper.scores), keeper.broke))
+        self._end({k: "diverged" for k in looked if k.broke is not None})
 
     def _mask(self, keepers: Sequence[Keeper]) -> np.ndarray:
         """Return which places (N,) are these lanes'."""
@@ -190,24 +190,32 @@ class Batch:
         return {"steps_per_second": round(rate, 1)} if rate else {}
 
     def _save(self) -> None:
+        states = jax.device_get(self._states)
         for i, keeper in enumerate(self.keepers):
             if keeper.going:
-                keeper.save(_lane(self._states, i), self.seconds)
+                keeper.save(_lane(states, i), self.seconds)
         self._saved = time.perf_counter()
 
-    def _end(self, i: int, outcome: Outcome) -> None:
-        self.keepers[i].end(outcome, _lane(self._states, i), self.seconds, **self._facts())
+    def _end(self, how: Mapping[Keeper, str], signal: int | None = None, **entries: Any) -> None:
+        """End lanes, as finished, diverged, interrupted or pruned; what that takes is done beside the training."""
+        states = jax.device_get(self._states) if how else None
+        for keeper, state in how.items():
+            i = self.keepers.index(keeper)
+            outcome = Outcome(state, keeper.step, dict(keeper.scores), keeper.broke, signal)
+            keeper.ending = True
+            self._ending.append(
+                self.submit(keeper.end, outcome, _lane(states, i), self.seconds, **self._facts(), **entries)
+            )
 
     def prune(self, keeper: Keeper, why: str) -> None:
         """End a lane that is not worth going on with."""
-        i = self.keepers.index(keeper)
-        self.keepers[i].end(
-            Outcome("pruned", keeper.step, dict(keeper.scores)),
-            _lane(self._states, i),
-            self.seconds,
-            **self._facts(),
-            pruned=why,
-        )
+        self._end({keeper: "pruned"}, pruned=why)
+
+    def wait(self) -> None:
+        """Wait until the lanes that have ended are written; raise what went wrong that is no lane's own."""
+        for ending in self._ending:
+            ending.result()
+        self._ending.clear()
 
 
 def _lane(states: TrainState, i: int) -> TrainState:

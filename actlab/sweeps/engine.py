@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -19,7 +20,7 @@ from actlab.train.loop import Outcome, signals
 
 MOST_ON_CPU = 64  # lanes in a program: between two of its chunks signals are heeded, and progress told
 MOST = 2048
-SHARE = 0.8  # of a device's memory
+SHARE = 0.4  # of a device's memory: two batches are there at a time
 
 
 def train_lanes(
@@ -41,6 +42,9 @@ def train_lanes(
     return [sweep.ended[i] for i in range(len(lanes))]
 
 
+_Prepared = tuple[Batch, tuple[int, ...], Kind]
+
+
 class _Sweep:
     def __init__(self, lanes: Sequence[Lane], options: Options, tell: Callable[[Told], None]):
         self.lanes, self.options, self.tell = lanes, options, tell
@@ -60,24 +64,55 @@ class _Sweep:
                 self.before.add(i)
         self.runs = {i: lane.run for i, lane in enumerate(lanes) if i not in self.ended}
         self.all_steps = sum(run.setup.steps for run in self.runs.values())
-        self.batches: list[tuple[Batch, list[int], Kind]] = []
+        self.batches: list[_Prepared] = []
+        self.first: dict[Kind, Batch] = {}
+        self.last: tuple[Any, ...] | None = None
         self.done_steps = 0
         self.group = 0
         self.groups = 0
 
     def run(self, caught: list[int]) -> None:
+        halving = self.options.halving
+        rungs = halving.rungs if halving else ()
+        # While one batch trains, the next is compiled and initialised, and the folders of the last are written.
+        with ThreadPoolExecutor(1) as preparing, ThreadPoolExecutor(2) as self.ending:
+            prepared = self._prepared(caught, rungs)
+            coming = preparing.submit(next, prepared, None)
+            while (at_hand := coming.result()) is not None:
+                coming = preparing.submit(next, prepared, None)
+                batch, members, kind = at_hand
+                self.group += batch is self.first[kind]
+                self._advance(*at_hand, rungs[0] if rungs else None, caught)
+                if rungs:
+                    batch.park()
+            for place, rung in enumerate(rungs):
+                if caught:
+                    break
+                self._halve(rung)
+                until = rungs[place + 1] if place + 1 < len(rungs) else None
+                for batch, members, kind in self.batches:
+                    if any(k.going for k in batch.keepers):
+                        batch.unpark()
+                        self._advance(batch, members, kind, until, caught)
+                        batch.park()
+        for batch, members, _ in self.batches:
+            batch.wait()
+            self._collect(batch, members)
+        if self.last is not None:
+            self.tell(self._told(*self.last))
+
+    def _prepared(self, caught: list[int], rungs: Sequence[int]) -> Iterator[_Prepared]:
+        """Yield the batches, ready to train; what cannot be prepared is the outcome of its lanes."""
         waiting = kinds(self.runs)
         self.groups = len(waiting)
-        rungs = self.options.halving.rungs if self.options.halving else ()
         while waiting:
             kind = waiting.pop(0)
-            self.group += 1
             if caught:
                 self._fail(kind, Outcome("interrupted", 0, {}, signal=caught[0]))
                 continue
             try:
                 kind, *others = split(kind, self.runs)
-                waiting += others
+                waiting = others + waiting
                 self.groups += len(others)
                 _check_rungs(kind, rungs)
                 stacked, portions_ = self._plan(kind)
@@ -86,29 +121,16 @@ class _Sweep:
                 continue
             for members in portions_:
                 keepers = [Keeper(self.lanes[i], kind.run) for i in members]
-                batch = Batch(keepers, stacked, self.clock)
-                self.batches.append((batch, list(members), kind))
+                batch = Batch(keepers, stacked, self.clock, self.ending.submit)
+                self.first.setdefault(kind, batch)
+                self.batches.append((batch, members, kind))
                 batch.begin()
-                self._collect(batch, members)
-                self._advance(batch, members, kind, rungs[0] if rungs else None, caught)
-                if rungs:
-                    batch.park()
-                else:
-                    self.batches.pop()
-        for place, rung in enumerate(rungs):
-            if caught:
-                break
-            self._halve(rung)
-            until = rungs[place + 1] if place + 1 < len(rungs) else None
-            for batch, members, kind in self.batches:
-                if any(k.going for k in batch.keepers):
-                    batch.unpark()
-                    self._advance(batch, members, kind, until, caught)
-                    batch.park()
+                yield batch, members, kind
 
     def abandon(self) -> None:
         """Let go of all folders; what was saved is there to go on from."""
         for batch, _, _ in self.batches:
+            batch.wait()
             for keeper in batch.keepers:
                 if keeper.going:
                     keeper.abandon()
@@ -133,11 +155,12 @@ class _Sweep:
             for keeper in batch.keepers:
                 self.done_steps += max(keeper.step - at[keeper], 0)
                 at[keeper] = max(at[keeper], keeper.step)
-            self._collect(batch, members)
-            self.tell(self._told(batch, kind, step, steps))
+            for other, places, _ in self.batches:  # some are still being written
+                self._collect(other, places)
+            self.last = kind, step, steps
+            self.tell(self._told(*self.last))
 
         batch.advance(until or steps, caught, told)
-        told(min((k.step for k in batch.keepers), default=steps))
 
     def _collect(self, batch: Batch, members: Sequence[int]) -> None:
         for i, keeper in zip(members, batch.keepers, strict=True):
@@ -170,7 +193,7 @@ class _Sweep:
                     batch.prune(keeper, f"place {place} of {len(scores)} by {halving.metric} at step {rung}")
             self._collect(batch, members)
 
-    def _told(self, batch: Batch, kind: Kind, step: int, steps: int) -> Told:
+    def _told(self, kind: Kind, step: int, steps: int) -> Told:
         outcomes = list(self.ended.values())
         best = {i: o.scores.get("test accuracy") for i, o in self.ended.items() if isinstance(o, Outcome)}
         for other, members, _ in self.batches:

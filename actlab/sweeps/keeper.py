@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-import jax
 
 from actlab.errors import InputError
 from actlab.sweeps.lanes import Lane
@@ -33,6 +33,9 @@ def ended_before(path: Path) -> Outcome | None:
     return Outcome(info["state"], info["step"], scores, info.get("divergence"))
 
 
+_ORBAX = threading.Lock()  # it names its operations for the whole process: two saves at a time mix them up
+
+
 class Keeper:
     """Keeps a lane's folder open and its records in memory until they are saved, as parts of the folder.
 
@@ -45,6 +48,7 @@ class Keeper:
         self.folder = RunFolder(lane.path)
         self.checkpoints = Checkpoints(self.folder.checkpoints)
         self.outcome: Outcome | Exception | None = None
+        self.ending = False  # it is being written, beside the training
         self.step = 0
         self.scores: dict[str, float] = {}
         self.pending: list[Event] = []  # of what a rewind took back
@@ -55,7 +59,7 @@ class Keeper:
     @property
     def going(self) -> bool:
         """Whether the lane is still to be trained."""
-        return self.outcome is None
+        return self.outcome is None and not self.ending
 
     def open(self, like: TrainState, own: Mapping[str, Any]) -> TrainState | None:
         """Open the folder; return the state to go on from, None for a lane that begins, or one that cannot."""
@@ -63,7 +67,8 @@ class Keeper:
             self.folder.__enter__()
             info = self.folder.read() if (self.lane.path / "run.json").exists() else {}
             self._before = info.get("wall_time_s") or 0.0
-            state = self.checkpoints.restore(like) if info else None
+            with _ORBAX:
+                state = self.checkpoints.restore(like) if info else None
             self.step = 0 if state is None else int(state.step)
             self.folder.drop_after(self.step or -1)
             self.scores = last_scores(self.folder.metrics().iter_rows())
@@ -99,21 +104,14 @@ class Keeper:
         for name, lines in {**tables, "metrics": rows}.items():
             self._tables.setdefault(name, []).extend(lines)
 
-    def save(self, state: TrainState | None, seconds: float, **entries: Any) -> None:
-        """Write the records there are, then the state as a checkpoint, if there is one, then run.json."""
+    def save(self, state: TrainState, seconds: float) -> None:
+        """Write the records there are, then the state as a checkpoint, then run.json."""
         try:
-            if not self.lane.path.is_dir():
-                raise FileNotFoundError(
-                    2, "the run's folder was removed while it was written", str(self.lane.path)
-                )
-            tables, self._tables = self._tables, {}
-            if tables:
-                self.folder.write_rows(self.step, tables.pop("metrics", []), **tables)
-            if state is not None and not self.folder.waiting:
+            self._write_records()
+            if not self.folder.waiting:
                 with self.folder.lasting("checkpoint"):
-                    self.checkpoints.save(self.step, jax.device_get(state))
-                    self.checkpoints.finish()
-            self.folder.write(**entries, step=self.step, wall_time_s=round(self._before + seconds, 3))
+                    self._checkpoint(state)
+            self.folder.write(step=self.step, wall_time_s=round(self._before + seconds, 3))
         except OSError as e:
             self._fail(e)
 
@@ -123,30 +121,44 @@ class Keeper:
         if found and outcome.state == "finished":
             outcome = Outcome("diverged", outcome.step, outcome.scores, found)
         diverged = outcome.state == "diverged"
-        # A diverged state is saved only once run.json says so: till then a kill resumes before the divergence.
-        self.save(None if diverged else state, seconds)
-        if not self.going:
-            return
         try:
+            self._write_records()
             self.folder.settle()
-            if not diverged and outcome.state != "pruned" and self.step not in self.checkpoints.steps():
-                self.checkpoints.save(self.step, jax.device_get(state))
-                self.checkpoints.finish()
+            # A diverged state is saved only once run.json says so: till then a kill resumes before the divergence.
+            if not diverged:
+                self._checkpoint(state)
             self.folder.write(
-                **entries, state=outcome.state, step=self.step, scores=outcome.scores, divergence=found
+                **entries,
+                state=outcome.state,
+                step=self.step,
+                scores=outcome.scores,
+                divergence=found,
+                wall_time_s=round(self._before + seconds, 3),
             )
             if diverged:
-                self.checkpoints.save(self.step, jax.device_get(state))
-                self.checkpoints.finish()
+                self._checkpoint(state)
         except OSError as e:
             self._fail(e)
             return
-        self.outcome = outcome
         self._close()
+        self.outcome = outcome
+
+    def _write_records(self) -> None:
+        if not self.lane.path.is_dir():
+            what = "the run's folder was removed while it was written"
+            raise FileNotFoundError(errno.ENOENT, what, str(self.lane.path))
+        tables, self._tables = self._tables, {}
+        if tables:
+            self.folder.write_rows(self.step, tables.pop("metrics", []), **tables)
+
+    def _checkpoint(self, state: TrainState) -> None:
+        with _ORBAX:
+            self.checkpoints.save(self.step, state)
+            self.checkpoints.finish()
 
     def _fail(self, error: Exception) -> None:
-        self.outcome = error
         self.abandon()
+        self.outcome = error
 
     def abandon(self) -> None:
         """Say that the lane was interrupted, if there is where to say it, and let go of its folder."""

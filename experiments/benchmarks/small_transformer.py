@@ -2,7 +2,7 @@
 
     cd experiments/benchmarks
     actlab train model._target_=small_transformer.SmallTransformer ~model.norm ~model.residual ~model.dropout
-        ~model.init model.depth=2 model.width=64 activation=gelu stats=full
+        ~model.init ~model.gain model.depth=2 model.width=64 activation=gelu stats=full
 
 Shapes: B batch, T tokens, W width, H heads, D width of a head, K classes.
 """

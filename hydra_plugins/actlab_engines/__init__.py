@@ -9,6 +9,7 @@ plugins' own. Hydra finds plugins by importing what lies in ``hydra_plugins``: n
 from __future__ import annotations
 
 import pickle
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,8 +19,6 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
 from omegaconf import OmegaConf, open_dict
-
-from actlab.errors import InputError
 
 if TYPE_CHECKING:
     from hydra.plugins.launcher import Launcher
@@ -42,7 +41,10 @@ def _launch(
     for error in ended.values():
         if isinstance(error, (NotStarted, Stopped)):
             raise SystemExit(130 if "SIGINT" in str(error) else 143)
-    # Of failed jobs, Hydra raises the first one's error once all are done.
+    failed = [i for i, result in ended.items() if isinstance(result, Exception)]
+    for i in sorted(failed)[1:]:  # the first one's error Hydra raises, once all are done
+        words = " ".join(str(ended[i]).split())
+        print(f"actlab: job {first + i} failed ({' '.join(job_overrides[i])}): {words}", file=sys.stderr)
     return [
         JobReturn(overrides=o, status=JobStatus.FAILED, _return_value=ended[i])
         if isinstance(ended[i], Exception)
@@ -84,8 +86,10 @@ def run(content: bytes) -> dict[str, Any]:
 
 def _only(given: Any, *known: str, of: str) -> dict[str, Any]:
     """Return the keys of a launcher's config that have a value; refuse those that would change nothing here."""
-    values = {k: v for k, v in OmegaConf.to_container(OmegaConf.create(given), resolve=True).items()}
+    values = OmegaConf.to_container(OmegaConf.create(given), resolve=True)
     if unknown := sorted(values.keys() - set(known)):
+        from actlab.errors import InputError
+
         raise InputError(f"{of}.{unknown[0]}: this launcher takes {', '.join(known)}")
     return {k: v for k, v in values.items() if v is not None}
 

@@ -4,7 +4,7 @@ import pytest
 
 from .conftest import SMALL
 
-BARE = "~model.depth ~model.width ~model.norm ~model.residual ~model.dropout ~model.init"
+BARE = "~model.depth ~model.width ~model.norm ~model.residual ~model.dropout ~model.init ~model.gain"
 USERS_MODULE = """
 import jax.numpy as jnp, numpy as np
 def fine(x, *, steepness=1.0): return jnp.tanh(steepness * x)
@@ -66,7 +66,7 @@ class Keeps(nnx.Module):
         ("train model.norm=bach", "model.norm='bach': must be one of none, layer, batch"),
         ("train model.residual=3", "model.residual=3: must be true or false"),
         ("train model._target_=actlab.models.MLPP", "model._target_=actlab.models.MLPP: cannot be imported"),
-        ("train optimizer.learning_rate=-1", "optimizer: learning_rate=-1: must be a number > 0"),
+        ("train optimizer.learning_rate=-1", "optimizer: learning_rate=-1.0: must be a number > 0"),
         ("train optimizer.learning_rate=fast", "optimizer.learning_rate='fast': must be a number"),
         ("train optimizer.warmup_steps=5000", "warmup_steps=5000: must be fewer than steps=2000"),
         ("train batch_size=5000", "batch_size=5000 is larger than mnist1d's 4000 training samples"),

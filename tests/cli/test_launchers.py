@@ -67,7 +67,8 @@ def test_jobs_run_one_fails_one_is_killed(mine, process, name):
     assert (mine / "sweep/0/report.html").exists()
     command = json.loads((mine / "sweep/0/run.json").read_text())["command"]
     assert "model.depth=2" in command and "hydra" not in command
-    # Hydra raises the first failed job's error: of job 1, bad input.
+    # The first failed job's error is the sweep's: of job 1, bad input. The others are told, too.
+    assert "job 2 failed" in err and "job 3 failed" in err and "job 0 failed" not in err
     assert err.strip().splitlines()[-1] == "actlab: model: depth=-1: must be an integer >= 0"
     assert p.returncode == 2
 
@@ -128,6 +129,6 @@ def test_defaults_stand_before_what_the_user_says(monkeypatch):
     assert with_defaults(["-m", "seed=0,1"]) == ["-m", "seed=0,1"]
 
 
-def test_the_plugin_module_imports_no_jax():
-    code = "import sys, hydra_plugins.actlab_engines; sys.exit('jax' in sys.modules)"
+def test_the_plugin_module_is_light():
+    code = "import sys, hydra_plugins.actlab_engines; sys.exit(bool({'jax', 'actlab'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
