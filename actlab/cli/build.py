@@ -22,6 +22,7 @@ from actlab.errors import InputError, suggest
 from actlab.sinks import Guarded
 from actlab.train import Run
 from actlab.train.losses import Loss
+from actlab.train.parallel import Parallel
 from actlab.train.setup import Setup
 from actlab.values import Bound
 
@@ -63,6 +64,7 @@ def describe(config: dict[str, Any]) -> Run:
     values = dict(config)
     objective(values)
     loggers(values)
+    parallel = placing(values)
     nodes = {name: values.pop(name, None) for name in NODES}
     for name, node in nodes.items():
         if not isinstance(node, dict):
@@ -105,11 +107,21 @@ def describe(config: dict[str, Any]) -> Run:
         stability=stability,
         loss=Loss(values["loss"]),
         label_noise=values["label_noise"],
+        parallel=parallel,
     )
     run = Run(setup, eval_every=values["eval_every"], checkpoint_every=values["checkpoint_every"])
     with about("optimizer"):
         optimizer.rate(setup.steps)
     return run
+
+
+def placing(values: dict[str, Any]) -> Parallel:
+    """Take the node ``parallel`` out of a config and return it, checked."""
+    node = values.pop("parallel", None) or {}
+    if not isinstance(node, dict):
+        raise InputError(f"parallel={node!r}: must be keys, like parallel.data=2")
+    check_call(Parallel, node, "parallel.")
+    return Parallel(**node)
 
 
 @lru_cache(maxsize=4)

@@ -24,13 +24,15 @@ def resume(path: Path, overrides: list[str]) -> int:
     """
     cfg, choices, argv = _read(path)
     told = [o for o in overrides if _is_logger(o)]  # where a run is told of is no part of what it is
+    placed = [o for o in overrides if _key(o) == "parallel"]  # nor are the processes that compute it
     for override in overrides:
-        if override not in told:
+        if override not in told + placed:
             _same(path, override, cfg, choices)
     if told:
         cfg = _with_loggers(cfg, argv, told)
+    cfg = _with_parallel(cfg, placed)
     from actlab.cli.runtime import config_digest
-    from actlab.cli.train import build_run, build_sinks, execute
+    from actlab.cli.train import accompany, build_run, build_sinks, execute, is_writer
     from actlab.train.folder import RunFolder
 
     info = RunFolder(path).read()
@@ -38,12 +40,30 @@ def resume(path: Path, overrides: list[str]) -> int:
         raise InputError(f"resume={path}: its .hydra/config.yaml has changed since the run was started")
     if info.get("state") in ("finished", "diverged"):
         raise InputError(f"{path} has {info['state']} at step {info.get('step')}: there is nothing to resume")
+    run = build_run(cfg)
+    if not is_writer(run):
+        return accompany(run, resume=True)
     _tell_differences(path, info)
-    return execute(build_run(cfg), path, argv, resume=True, sinks=build_sinks(cfg))
+    return execute(run, path, argv, resume=True, sinks=build_sinks(cfg))
 
 
 def _is_logger(override: str) -> bool:
-    return override.split("=")[0].lstrip("+~").split(".")[0] == "logger"
+    return _key(override) == "logger"
+
+
+def _key(override: str) -> str:
+    return override.split("=")[0].lstrip("+~").split(".")[0]
+
+
+def _with_parallel(cfg: DictConfig, placed: list[str]) -> DictConfig:
+    """Return ``cfg`` in the processes that ``placed`` names; what is not named is one process again."""
+    from actlab.cli import composing
+
+    copy = cfg.copy()
+    data = OmegaConf.select(cfg, "parallel.data", default=1)
+    with open_dict(copy):
+        copy.parallel = composing.compose([f"parallel.data={data}", *placed]).parallel
+    return copy
 
 
 def _with_loggers(cfg: DictConfig, argv: list[str], told: list[str]) -> DictConfig:

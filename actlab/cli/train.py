@@ -84,6 +84,8 @@ def main(argv: list[str]) -> int:
     cfg = composing.compose_all(argv)  # before Hydra makes a folder: bad input leaves nothing behind
     plain = composing.without_hydra(cfg)
     run, sinks = build_run(plain), build_sinks(plain)
+    if not is_writer(run):
+        return accompany(run, resume=False)
     path = composing.fresh_run_dir(cfg)
     ended: list[int | Exception] = []
 
@@ -105,6 +107,8 @@ def _multirun(argv: list[str], fresh: bool) -> int:
 
     argv = with_defaults(argv)
     master = composing.compose_multirun(argv)
+    if master.parallel.coordinator is not None or master.parallel.data != 1:
+        raise InputError("parallel.data is for one big run: a sweep (-m) has a run for every device")
     argv = [*argv, *_direction(argv, master)]
     if composing.target_of(master.hydra.launcher) == composing.VMAP:
         from actlab.cli.sweep import run
@@ -169,8 +173,10 @@ def build_run(cfg: DictConfig) -> Run:
     from actlab.cli.runtime import prepare
 
     prepare()
-    from actlab.cli.build import build
+    from actlab.cli.build import build, placing, plain
     from actlab.cli.runtime import warnings_told
+
+    placing(plain(cfg)).start()  # before JAX is first used
 
     with warnings_told():
         return build(cfg)
@@ -208,6 +214,24 @@ def execute(
         from actlab.report import write_report  # a second of imports: not before the first step
 
         display.finish(outcome, write_report(path))
+    return 0 if outcome.signal is None else 128 + outcome.signal
+
+
+def is_writer(run: Run) -> bool:
+    """Tell whether this process writes the run's folder."""
+    from actlab.train.parallel import writes
+
+    return run.setup.parallel.coordinator is None or writes()
+
+
+def accompany(run: Run, *, resume: bool) -> int:
+    """Compute a process's part of ``run``, which another one shows and writes; return the exit code."""
+    from actlab.cli.runtime import warnings_told
+    from actlab.train import train
+    from actlab.train.parallel import Unwritten
+
+    with warnings_told():
+        outcome = train(run, Unwritten(), resume=resume)
     return 0 if outcome.signal is None else 128 + outcome.signal
 
 

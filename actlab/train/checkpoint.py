@@ -54,7 +54,7 @@ class Checkpoints:
         if self._checkpointer is None:
             import orbax.checkpoint as ocp  # half a second: not before there is something to save
 
-            self._checkpointer = ocp.StandardCheckpointer()
+            self._checkpointer = ocp.StandardCheckpointer(**_alone())
         self._pending = step
         self._checkpointer.save(self.folder / str(step), arrays, force=True)
 
@@ -111,7 +111,7 @@ class Checkpoints:
             import orbax.checkpoint as ocp
 
             wanted = {n: jax.ShapeDtypeStruct(a.shape, a.dtype) for n, a in _named(like).items()}
-            with ocp.StandardCheckpointer() as checkpointer:
+            with ocp.StandardCheckpointer(**_alone()) as checkpointer:
                 try:
                     arrays = checkpointer.restore(self.folder / str(step), wanted)
                 except ValueError as e:  # its files are whole, so the names differ
@@ -156,6 +156,20 @@ class Checkpoints:
             ):
                 continue
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _alone() -> dict[str, Any]:
+    """Return orbax's options where this is one of several processes: it waits for all of them otherwise."""
+    if jax.process_count() == 1:
+        return {}
+    from orbax.checkpoint.options import MultiprocessingOptions
+
+    own = jax.process_index()
+    return {
+        "multiprocessing_options": MultiprocessingOptions(
+            primary_host=own, active_processes={own}, barrier_sync_key_prefix=f"actlab{own}"
+        )
+    }
 
 
 def _named(tree: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 
 from actlab.data.batches import ORDERS
 from actlab.errors import InputError, suggest
+from actlab.train import parallel
 from actlab.train.checkpoint import Checkpoints
 from actlab.train.folder import Row, RunFolder
 from actlab.train.interval import Interval
@@ -165,7 +166,7 @@ def train(
         OSError: the folder cannot be written.
 
     """
-    checkpoints = Checkpoints(folder.checkpoints)
+    checkpoints = Checkpoints(folder.checkpoints) if parallel.writes() else parallel.Unsaved()
     with signals() as caught:
         try:
             return _train(run, folder, checkpoints, resume, tell, sinks, caught)
@@ -186,12 +187,15 @@ def _train(
     caught: list[int],
 ) -> Outcome:
     clock, setup, program = _Clock(), run.setup, run.program
-    data = jax.device_put((setup.data.x_train, setup.data.y_train, setup.data.x_test, setup.data.y_test))
+    data = setup.parallel.copied(
+        (setup.data.x_train, setup.data.y_train, setup.data.x_test, setup.data.y_test)
+    )
     x, y, *test = data
     before = folder.read().get("wall_time_s", 0.0) if resume else 0.0
 
-    state = checkpoints.restore(jax.eval_shape(program.init, run.numbers)) if resume else None
-    state = program.init(run.numbers) if state is None else jax.device_put(state)
+    like = jax.eval_shape(program.init, run.numbers)
+    state = parallel.from_writer(checkpoints.restore(like), like) if resume else None
+    state = program.init(run.numbers) if state is None else setup.parallel.copied(state)
     step = int(state.step)
     folder.drop_after(step if step else -1)
     scores = last_scores(folder.metrics().iter_rows())
@@ -227,7 +231,8 @@ def _train(
     found = None
     pending: list[Event] = []  # of what a rewind took back
     compiled: set[tuple[int, int]] = set()
-    while step < setup.steps and found is None and not caught:
+    ending = parallel.agreed(caught)
+    while step < setup.steps and found is None and not ending:
         start = jax.tree.map(jnp.copy, state)  # to go back to, or to show how a divergence came about
         interval = Interval(run, start)
         for length, every in run.pieces(step):
@@ -254,12 +259,13 @@ def _train(
         pending = []
         found = found or late_divergence(step, setup.steps, scores)
         tell(Progress(step, setup.steps, dict(scores), clock.rate(), clock.compiling))
-        if found or caught or step == setup.steps:
+        ending = parallel.agreed(caught)
+        if found or ending or step == setup.steps:
             folder.settle()
         with folder.lasting("checkpoint"):
             checkpoints.finish()
             # A diverged state is saved only once run.json says so: till then a kill resumes before the divergence.
-            due = caught or step == setup.steps or step % run.checkpoint_every == 0
+            due = ending or step == setup.steps or step % run.checkpoint_every == 0
             if due and not found and not folder.waiting:
                 checkpoints.save(step, state)
         if not found:
@@ -271,7 +277,7 @@ def _train(
     if found is not None:
         outcome = replace(outcome, state="diverged", divergence=found)
     elif step < setup.steps:
-        outcome = replace(outcome, state="interrupted", signal=caught[0])
+        outcome = replace(outcome, state="interrupted", signal=ending[0])
     note(state=outcome.state, step=step, scores=scores, divergence=found)
     if found is not None:
         checkpoints.save(step, state)

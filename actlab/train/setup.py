@@ -17,6 +17,7 @@ from actlab.errors import InputError
 from actlab.stats import StatsConfig
 from actlab.train.losses import Loss
 from actlab.train.optimizer import Optimizer
+from actlab.train.parallel import Parallel
 from actlab.train.policies import Stability
 
 
@@ -58,6 +59,7 @@ class Setup:
         stability: what to do about steps that go wrong.
         loss: what is minimised.
         label_noise: share of training labels replaced by classes drawn at random, once for the whole run.
+        parallel: over how many devices batches are split.
 
     Raises:
         InputError: a share that cannot be.
@@ -77,10 +79,15 @@ class Setup:
     stability: Stability = field(default_factory=Stability)
     loss: Loss = field(default_factory=Loss)
     label_noise: float = 0.0
+    parallel: Parallel = field(default_factory=Parallel)
 
     def __post_init__(self):
         if not 0 <= self.label_noise <= 1:
             raise InputError(f"label_noise={self.label_noise}: must be in [0, 1]")
+        if self.batch_size % self.parallel.data:
+            raise InputError(
+                f"batch_size={self.batch_size} must be a multiple of parallel.data={self.parallel.data}"
+            )
 
     def build(self, rngs: nnx.Rngs) -> nnx.Module:
         """Return the model with initial values from ``rngs``."""

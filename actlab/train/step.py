@@ -53,9 +53,10 @@ class Program:
         self.sites = [name.removesuffix(".pre") for name in self.probes if name.endswith(".pre")]
         self.observer = Observer(setup.stats, setup.act, probes, setup.batch_size, stacked)
         # Numbers cross into compiled code as inputs, the seed rather than a key: one program serves them all.
-        self.init = jax.jit(self._init, compiler_options=run_once())
-        self.chunk = jax.jit(self._chunk, static_argnames=("length", "every"), donate_argnums=0)
-        self.first = jax.jit(self._first, compiler_options=run_once())
+        everywhere = setup.parallel.options()
+        self.init = jax.jit(self._init, compiler_options=run_once(), **everywhere)
+        self.chunk = jax.jit(self._chunk, static_argnames=("length", "every"), donate_argnums=0, **everywhere)
+        self.first = jax.jit(self._first, compiler_options=run_once(), **everywhere)
         self.layer_keys: frozenset[Key] = frozenset()
         self.keys = self._kept(*inputs)
 
@@ -321,7 +322,8 @@ class Program:
         )
 
         def inputs(state, index_B):
-            return x[index_B], y[index_B], self._step_key(dropout_key, state)
+            batch = self.setup.parallel.split((x[index_B], y[index_B]))
+            return *batch, self._step_key(dropout_key, state)
 
         def plain(carry, index_B):
             state, window = carry
