@@ -28,6 +28,7 @@ from actlab.errors import InputError, suggest
 VERSION = "1.3"
 ACTIVATION_KEYS = ("name", "learn", "per", "lean")
 VMAP = "hydra_plugins.actlab_launcher.vmap.VmapLauncher"
+BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 SWEEPERS = (  # of fixed jobs, which want no answer
     "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
     "hydra_plugins.actlab_launcher.list.ListSweeper",

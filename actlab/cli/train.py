@@ -101,7 +101,9 @@ def main(argv: list[str]) -> int:
 
 def _multirun(argv: list[str], fresh: bool) -> int:
     from actlab.cli import composing
+    from actlab.cli.launching import with_defaults
 
+    argv = with_defaults(argv)
     master = composing.compose_multirun(argv)
     argv = [*argv, *_direction(argv, master)]
     if composing.target_of(master.hydra.launcher) == composing.VMAP:
@@ -110,6 +112,10 @@ def _multirun(argv: list[str], fresh: bool) -> int:
         return run(argv, master, _job, fresh=fresh)
     if fresh:
         raise InputError("--fresh is for hydra/launcher=vmap: other launchers always begin anew")
+    if (
+        composing.target_of(master.hydra.launcher) != composing.BASIC
+    ):  # in other processes: told by the launcher
+        return composing.hydra_main(argv, _job)
     failed: list[str] = []
     alone = composing.target_of(master.hydra.sweeper) in composing.SWEEPERS
 

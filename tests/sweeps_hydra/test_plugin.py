@@ -13,7 +13,7 @@ SCAN = """
 import sys
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
-found = sorted(n for n in Plugins.instance().class_name_to_class if n.startswith("hydra_plugins.actlab"))
+found = sorted(n for n in Plugins.instance().class_name_to_class if n.startswith("hydra_plugins.actlab_launcher"))
 store = ConfigStore.instance()
 print(found, sorted(set(store.list("hydra/launcher")) & {"vmap.yaml"}), "list.yaml" in store.list("hydra/sweeper"))
 print(sorted({"jax", "flax", "actlab", "polars"} & sys.modules.keys()))
