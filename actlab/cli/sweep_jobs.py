@@ -15,7 +15,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from actlab.cli import composing
 from actlab.cli.sweep_compose import Composed
 from actlab.cli.sweep_pack import ENDED, Ended, Job, line
-from actlab.cli.sweep_settings import ENGINES, Settings
+from actlab.cli.sweep_settings import Settings
 from actlab.cli.sweep_table import Record, Table, identity
 from actlab.cli.sweep_view import SweepDisplay
 from actlab.errors import InputError
@@ -251,7 +251,7 @@ class Sweep:
 
         self.display.start()
         try:
-            results = ENGINES[self.settings.engine](jobs, self.settings.options, tell)
+            results = self.settings.run(jobs, tell)
         finally:
             self.display.stop()
         stopped = next((r.signal for r in results if r.signal is not None), None)

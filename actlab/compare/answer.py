@@ -56,7 +56,8 @@ def answer(ranking: Ranking, metric: Metric) -> str:
     seeds = max(one.interval.n for one in levels)
     if seeds == 1:
         return (
-            f"One seed each: {first.name} scored best ({written(first.score)} {metric.name}), and whether by more than "
+            f"One seed each: {first.name} scored best ({written(first.score)} {metric.name}), and whether by more "
+            "than "
             "luck these data cannot tell. Run each with several seeds."
         )
     tied = [name for name in tied_with(ranking, first.name) if any(o.name == name for o in levels)]
@@ -69,7 +70,8 @@ def answer(ranking: Ranking, metric: Metric) -> str:
         )
         return (
             f"{first.name} is best: {_with_interval(ranking, first.name, metric)} {metric.name} against "
-            f"{written(second.score)} of {second.name}, the next; better than every other, {p_text(most)} or less after "
+            f"{written(second.score)} of {second.name}, the next; better than every other, {p_text(most)} or less "
+            f"after "
             f"correction for {len(ranking.comparisons)} comparison{'s' * (len(ranking.comparisons) > 1)}."
         )
     same = [name for name in tied if (c := ranking.between(first.name, name)) and c.paired.identical]
@@ -114,7 +116,7 @@ def _needed(c: Comparison) -> str:
 
 def _round(n: int) -> int:
     """Return two significant digits: an estimate has no more."""
-    return n if n < 30 else round(n, 1 - int(math.floor(math.log10(n))))
+    return n if n < 30 else round(n, 1 - math.floor(math.log10(n)))
 
 
 def _against(ranking: Ranking, metric: Metric) -> str:
@@ -150,7 +152,8 @@ def notes(ranking: Ranking, metric: Metric) -> list[str]:
     least = min((c.paired.p_least for c in ranking.comparisons if c.paired.n > 1), default=math.nan)
     if ranking.test == "t" and math.isfinite(least):
         found.append(
-            f"Student's t takes differences to be bell-shaped. Flipping signs would not, but with {n} seeds its smallest "
+            f"Student's t takes differences to be bell-shaped. Flipping signs would not, but with {n} seeds its "
+            f"smallest "
             f"p is {least:.2g}"
             + (f", {min(1.0, least * many):.2g} after correction" if many > 1 else "")
             + "."
@@ -168,11 +171,14 @@ def notes(ranking: Ranking, metric: Metric) -> list[str]:
     chosen = max((one.choices for one in ranking.levels), default=1)
     if any(len(one.chosen) and one.choices > 1 for one in ranking.levels):
         found.append(
-            "Each level stands at its own best condition, chosen on the same seeds: its score is lowered by the bootstrap's "
-            f"estimate of that luck, its interval and p are widened for the conditions that competed (up to {chosen})."
+            "Each level stands at its own best condition, chosen on the same seeds: its score is lowered by the "
+            "bootstrap's "
+            f"estimate of that luck, its interval and p are widened for the conditions that "
+            f"competed (up to {chosen})."
             if metric.higher
             else "Each level stands at its own best condition, chosen on the same seeds: its score is raised by the "
-            f"bootstrap's estimate of that luck, its interval and p are widened for those that competed (up to {chosen})."
+            f"bootstrap's estimate of that luck, its interval and p are widened for those that competed "
+            f"(up to {chosen})."
         )
     if metric.over == "best":
         found.append(

@@ -266,7 +266,8 @@ def _warnings(study: Study) -> list[str]:
             f" --at {low} judges all at the step of the first cut." if study.metric.at is None and low else ""
         )
         found.append(
-            f"{pruned} runs were stopped early for scoring badly, so those that finished were chosen by their scores: "
+            f"{pruned} runs were stopped early for scoring badly, so those that finished were chosen by their "
+            "scores: "
             f"means over them are too good.{how}"
         )
     if diverged := count.get("diverged"):
@@ -303,7 +304,8 @@ def _uneven(study: Study) -> list[str]:
     if tried and min(tried.values()) != max(tried.values()):
         low, high = min(tried, key=lambda n: tried[n]), max(tried, key=lambda n: tried[n])
         found.append(
-            f"Not tuned alike: {high} at {tried[high]} conditions, {low} at {tried[low]}; more tries find better ones."
+            f"Not tuned alike: {high} at {tried[high]} conditions, {low} at {tried[low]}; more tries find better "
+            "ones."
         )
     seeds = {one.name: one.interval.n for one in study.ranking.levels}
     if seeds and min(seeds.values()) != max(seeds.values()):

@@ -105,9 +105,9 @@ def design(
 
     others = {k: v for k, v in columns.items() if k != SEED and not any(_factor(k, b, known) for b in by)}
     if not any(_within(b, ("activation",)) for b in by):  # an activation is one thing, not its parameters
-        if any(_within(k, ("activation",)) for k in others):
-            others = {k: v for k, v in others.items() if not _within(k, ("activation",))}
-            others["activation"] = tuple(_labels("activation", configs, columns))
+        rest = {k: v for k, v in others.items() if not _within(k, ("activation",))}
+        if len(rest) < len(others):
+            others = rest | {"activation": tuple(_labels("activation", configs, columns))}
     confounded = {}
     for key in [k for k, v in others.items() if _follows(v, level)]:
         column = others.pop(key)

@@ -22,6 +22,7 @@ STATES = {
     "finished": "finished",
     "diverged": "diverged",
     "interrupted": "interrupted",
+    "pruned": "stopped early: others did better",
 }
 
 QUANTITIES = (
@@ -117,7 +118,7 @@ def divergence(run: Run) -> tuple[str, str]:
 
 
 def state(run: Run) -> str:
-    """Return the run's state: running, finished, diverged, interrupted, or unknown."""
+    """Return the run's state: one of STATES, or unknown."""
     found = str(run.info.get("state", "unknown"))
     return found if found in STATES else "unknown"
 

@@ -3,7 +3,7 @@
     python experiments/benchmarks/sweep.py [--steps 3000] [--rivals basic,joblib,loop,torch] [--whole]
 
 8 activations x 4 seeds x 4 learning rates of the MNIST-1D paper's MLP, batch 100, Adam, statistics on. Each way
-runs in a process of its own and is timed from outside, its start and all compiling included; the command line of actlab
+runs in a process of its own and is timed from outside, its start and all compiling included; actlab's command line
 with an empty compilation cache each time. ``vmap`` is `actlab train -m ... hydra/launcher=vmap`; its rivals:
 
 - ``basic``: the same command with Hydra's basic launcher, without compilation cache, as shipped;
@@ -11,7 +11,7 @@ with an empty compilation cache each time. ``vmap`` is `actlab train -m ... hydr
 - ``loop``: one process, a plain jitted optax step called from Python for each batch, no statistics, no folders;
 - ``torch``: the same loop in PyTorch, no statistics, no folders, two threads.
 
-Without ``--whole`` a rival does two parts of the 128 runs, and what its further runs take each is extrapolated; rivals
+Without ``--whole`` a rival does two parts of the 128 runs, and what further runs take each is extrapolated; rivals
 alternate with ours, ``--rounds`` times. The roof: the matrix products of 384,000 steps alone, on both cores at once,
 by a process of one thread on each.
 """

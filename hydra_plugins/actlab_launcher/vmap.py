@@ -22,6 +22,7 @@ class VmapConf:
     report: Any = False
     halving: Any = None
     engine: Any = "local"
+    engine_options: Any = None
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="vmap", node=VmapConf, provider="actlab")

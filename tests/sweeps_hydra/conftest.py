@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from actlab.cli import run
+from actlab.cli import run, sweep_settings
 
 SMALL = [
     "steps=20",
@@ -71,7 +71,6 @@ def process(here):
 
 def tamed(monkeypatch, answer):
     """Replace the engine by ``answer(jobs, tell)``, a list of how each ended; return the packs it was handed."""
-    from actlab.cli.sweep_settings import ENGINES
 
     packs = []
 
@@ -79,5 +78,5 @@ def tamed(monkeypatch, answer):
         packs.append((jobs, options))
         return answer(jobs, tell)
 
-    monkeypatch.setitem(ENGINES, "local", engine)
+    monkeypatch.setattr(sweep_settings, "run_pack", engine)
     return packs

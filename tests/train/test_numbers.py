@@ -21,10 +21,11 @@ def mlp(**keys):
     return Bound.of(models.MLP, depth=2, width=8, **keys)
 
 
+WARM = {"learning_rate": 0.02, "warmup_steps": 5, "clip_norm": 0.3, "schedule": "cosine"}
 A = {
     "model": mlp(dropout=0.1, gain=1.0),
     "act": make("leaky_relu", negative_slope=0.2),
-    "optimizer": adamw(learning_rate=0.02, warmup_steps=5, clip_norm=0.3, schedule="cosine"),
+    "optimizer": adamw(**WARM),
     "label_noise": 0.1,
 }
 B = {
@@ -63,9 +64,9 @@ CHANGES = {
     "optimizer.warmup_steps": {"optimizer": dataclasses.replace(A["optimizer"], warmup_steps=15)},
     "optimizer.clip_norm": {"optimizer": dataclasses.replace(A["optimizer"], clip_norm=1e-3)},
     "optimizer.weight_decay": {"optimizer": dataclasses.replace(A["optimizer"], weight_decay=0.9)},
-    "optimizer.b1": {"optimizer": adamw(learning_rate=0.02, warmup_steps=5, clip_norm=0.3, schedule="cosine", b1=0.1)},
-    "optimizer.b2": {"optimizer": adamw(learning_rate=0.02, warmup_steps=5, clip_norm=0.3, schedule="cosine", b2=0.1)},
-    "optimizer.eps": {"optimizer": adamw(learning_rate=0.02, warmup_steps=5, clip_norm=0.3, schedule="cosine", eps=1.0)},
+    "optimizer.b1": {"optimizer": adamw(**WARM, b1=0.1)},
+    "optimizer.b2": {"optimizer": adamw(**WARM, b2=0.1)},
+    "optimizer.eps": {"optimizer": adamw(**WARM, eps=1.0)},
     "model.dropout": {"model": mlp(dropout=0.5, gain=1.0)},
     "model.gain": {"model": mlp(dropout=0.1, gain=3.0)},
     "activation.negative_slope": {"act": make("leaky_relu", negative_slope=0.9)},
