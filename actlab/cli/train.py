@@ -31,6 +31,7 @@ usage: actlab train [OVERRIDES] [-m [--fresh]] [--cfg job] [--info] [--config-di
   actlab train +experiment=mnist1d_mlp                            a published setting
   actlab train -m seed=0,1,2                                      several runs, one after another
   actlab train resume=runs/2026-11-22/143000                      go on where a run stopped
+  actlab train parallel.data=4                                    one run on four devices
   actlab train -m 'seed=range(8)' activation=relu,gelu hydra/launcher=vmap    a sweep in few compiled programs
 
 a sweep (-m with hydra/launcher=vmap)

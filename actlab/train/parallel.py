@@ -167,9 +167,12 @@ def from_writer(tree: Any, like: Any) -> Any:
 
 
 def agreed(caught: list[int]) -> list[int]:
-    """Return the signals that any process has caught: all end at the same step, or none could go on."""
+    """Return the signals that any process has caught by now: all end at the same step, or none could go on.
+
+    One that comes later is for the next time this is asked: else a run might end after it had decided not to save.
+    """
     if not several():
-        return caught
+        return list(caught)
     from jax.experimental.multihost_utils import process_allgather
 
     found = process_allgather(np.int32(caught[0] if caught else 0))

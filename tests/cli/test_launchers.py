@@ -94,9 +94,11 @@ def test_sigterm_saves_what_is_under_way(here, process, name):
 
 
 @pytest.mark.skipif(not installed("submitit_local"), reason="hydra-submitit-launcher is not installed")
-def test_slurm_without_a_cluster_is_told(actlab):
-    code, _, err = actlab("train", "-m", "seed=0,1", "hydra/launcher=submitit_slurm")
-    assert code == 1 and "srun" in err
+def test_slurm_without_a_cluster_is_told(process):
+    # In a process of its own: submitit's import closes what absl logs to, under pytest pytest's own file.
+    p = process("train", "-m", "seed=0,1", "hydra/launcher=submitit_slurm", environment={"PATH": "/nowhere"})
+    _, err = p.communicate(timeout=120)
+    assert p.returncode == 1 and "srun" in err
 
 
 @pytest.mark.skipif(not installed("ray"), reason="hydra-ray-launcher is not installed")
@@ -132,3 +134,10 @@ def test_defaults_stand_before_what_the_user_says(monkeypatch):
 def test_the_plugin_module_is_light():
     code = "import sys, hydra_plugins.actlab_engines; sys.exit(bool({'jax', 'actlab'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize("launcher", [[], ["hydra/launcher=vmap"]], ids=["basic", "vmap"])
+def test_a_sweep_of_runs_on_several_devices_is_refused(actlab, here, launcher):
+    code, _, err = actlab("train", "-m", "seed=0,1", "parallel.data=2", *launcher)
+    assert code == 2 and "parallel.data is for one big run" in err
+    assert not list(here.iterdir())

@@ -295,3 +295,19 @@ def test_sites_and_layers_stand_in_forward_order(small_run):
     assert deep.program.sites == [f"blocks.{i}.act" for i in range(12)]
     assert deep.program.layers == [*(f"blocks.{i}.linear" for i in range(12)), "head"]
     assert deep.program.probes[:3] == ["blocks.0.act.pre", "blocks.0.act.post", "blocks.1.act.pre"]
+
+
+def test_a_signal_after_the_decision_to_save_is_for_the_next_evaluation(small_run, tmp_path, monkeypatch):
+    """Else a run would end at a step that it has no checkpoint of, and lose what it did since the last."""
+    write, sent = RunFolder.write, []
+
+    def written(folder, **entries):
+        write(folder, **entries)
+        if entries.get("step") == 20 and not sent:  # what comes last of an evaluation
+            sent.append(os.kill(os.getpid(), signal.SIGTERM))
+
+    monkeypatch.setattr(RunFolder, "write", written)
+    with RunFolder(tmp_path) as folder:
+        outcome = train(small_run(checkpoint_every=80), folder)
+    assert (outcome.state, outcome.step, outcome.signal) == ("interrupted", 40, signal.SIGTERM)
+    assert Checkpoints(tmp_path / "checkpoints").steps() == [40]

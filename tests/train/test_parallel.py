@@ -109,8 +109,10 @@ def test_more_devices_than_there_are(small_run):
 
 
 def test_alone_there_is_nothing_to_agree_on():
-    caught = []
-    assert agreed(caught) is caught
+    caught = [15]
+    now = agreed(caught)
+    caught.append(2)
+    assert now == [15]
     assert from_writer(None, {"a": 1}) is None
     assert jax.process_count() == 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -76,6 +77,9 @@ def _connect(ray: Any, engine: Ray) -> None:
     if address is None:
         how |= {"include_dashboard": False, "num_cpus": len(cores())}
     try:
-        ray.init(address=address, **how)
+        with warnings.catch_warnings():
+            # Ray forks to start its own programs at once, which is no harm to JAX's threads.
+            warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
+            ray.init(address=address, **how)
     except (ConnectionError, ValueError, RuntimeError) as e:
         raise InputError(f"ray: cannot connect to {address}: {' '.join(str(e).split())[:200]}") from e
