@@ -97,7 +97,7 @@ def ranking_view(study: Study) -> View | None:
         f"Ranking by {study.metric.name}",
         specification(alt.layer(*layers).properties(height=alt.Step(22))),
         {"levels": table},
-        f"Point: the mean over seeds at the best condition, less the luck of choosing it. Line: the {percent} interval."
+        f"Point: mean over seeds at the best condition, less the luck of choosing it. Line: the {percent} interval."
         f"{shared} Of two intervals that overlap the levels may yet differ: pairs are tested seed by seed.",
         label=f"{study.metric.name} of each level with its interval, the best first: "
         + ", ".join(
@@ -208,7 +208,7 @@ def curve_view(study: Study) -> View | None:
         f"{study.metric.site} {study.metric.quantity} while training".capitalize(),
         _lines(study, x, "step", names, points=False),
         {"points": _columns(table, names, "level", "step", "n")},
-        f"Mean over the runs at each level's best condition; band: from the lowest run to the highest.{_few(study)}",
+        f"Mean over the runs at each level's best condition; band: from the lowest to the highest.{_few(study)}",
         {"names": names},
         f"{study.metric.name} over the steps by level",
     )
@@ -230,7 +230,8 @@ def sensitivity_views(study: Study) -> list[View]:
                 f"Sensitivity to the {name}",
                 _lines(study, alt.X("at:Q", axis=axis, scale=scale), "at", names, points=True),
                 {"points": _columns(table, names, "level", "at", "n")},
-                f"Mean over seeds with its interval: flat and high is a level that forgives a wrong {name}.{rest}{_few(study)}",
+                f"Mean over seeds with its interval: flat and high is a level that forgives a wrong {name}.{rest}"
+                f"{_few(study)}",
                 {"names": names, "ticks": brief(values.to_numpy(), 6)},
                 f"{study.metric.name} of each level at every {name}",
             )
@@ -319,7 +320,7 @@ def site_views(study: Study, table: pl.DataFrame) -> list[View]:
             continue
         columns = list(dict.fromkeys(cells["site"]))
         what = "layers" if quantity == "gradient_norm" else "sites"
-        caption = f"At the last record of the runs at each level's best condition, mean over them; {what} in forward order."
+        caption = f"Last record of the runs at each level's best condition, mean over them; {what} in forward order."
         views.append(
             _heat(
                 title,
@@ -377,7 +378,7 @@ def pareto_view(study: Study, points: pl.DataFrame) -> View | None:
         "Score, cost and stability",
         specification(alt.layer(signs, names).properties(height=280)),
         {"levels": table},
-        "Up is better, left is cheaper, small is stable (size: the share of all its runs that diverged). Named are the "
-        "levels that no other one beats in all three; the means decide, without regard to chance.",
+        f"{'Up' if study.metric.higher else 'Down'} is better, left is cheaper, small is stable (size: the share of "
+        "all its runs that diverged). Named are the levels that no other one beats in all three; the means decide, without regard to chance.",
         label="score against time of a step by level",
     )
