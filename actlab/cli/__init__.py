@@ -15,6 +15,7 @@ usage: actlab COMMAND [ARGUMENTS]
   train       train a model, watch every activation, write a page     actlab train activation=mish
   report      (re)write the page of a run                             actlab report runs/2026-11-22/143000 --open
   diagnose    what is wrong with a run, and what to try               actlab diagnose runs/2026-11-22/143000
+  compare     which activation is better over many runs, if any       actlab compare runs/2026-11-22/150000-sweep
   query       the rows a run recorded, by site, quantity, step        actlab query RUN --site 'blocks.*' --last
   show        one activation: formula, properties, plot               actlab show swish beta=2
   gallery     one page of all activations, to search and to overlay   actlab gallery --out gallery
@@ -73,6 +74,8 @@ def _command(name: str) -> Callable[[list[str]], int]:
         from actlab.cli.report import main as command
     elif name == "diagnose":
         from actlab.cli.diagnose import main as command
+    elif name == "compare":
+        from actlab.cli.compare import main as command
     elif name == "query":
         from actlab.cli.query import main as command
     elif name == "list":
@@ -86,7 +89,7 @@ def _command(name: str) -> Callable[[list[str]], int]:
     else:
         from actlab.errors import InputError, suggest
 
-        known = ["train", "report", "diagnose", "query", "show", "gallery", "list", "completion"]
+        known = ["train", "report", "diagnose", "compare", "query", "show", "gallery", "list", "completion"]
         raise InputError(f"unknown command {name!r}{suggest(name, known)}")
     return command
 

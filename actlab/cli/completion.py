@@ -8,7 +8,7 @@ BASH = """\
 _actlab_complete() {
   local words=("${COMP_WORDS[@]}")
   if [ "$COMP_CWORD" -le 1 ]; then
-    COMPREPLY=($(compgen -W "train report diagnose query show gallery list completion" -- "${COMP_WORDS[1]}"))
+    COMPREPLY=($(compgen -W "train report diagnose compare query show gallery list completion" -- "${COMP_WORDS[1]}"))
   elif [ "${COMP_WORDS[1]}" = train ]; then
     COMPREPLY=($(COMP_LINE="${COMP_LINE/ train / }" COMP_POINT=$((COMP_POINT - 6)) \
       actlab train -sc query=bash 2>/dev/null))

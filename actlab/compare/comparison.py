@@ -134,7 +134,7 @@ def compare(
     ranking = rank(
         *_cube(runs, plan),
         higher=metric.higher,
-        baseline=baseline,
+        baseline=_level_called(baseline, plan.levels),
         alpha=alpha,
         test=test,
         correction=correction,
@@ -217,6 +217,12 @@ def _runs(
     )
 
 
+def _level_called(name: str | None, levels: Sequence[str]) -> str | None:
+    """Return the level of a name, which may leave the key out: "0.01" for "learning_rate 0.01"."""
+    same = [level for level in levels if name is not None and level.rpartition(" ")[2] == name]
+    return same[0] if name not in levels and len(same) == 1 else name
+
+
 def _typed(key: str, values: Sequence[Any]) -> pl.Series:
     kinds = {type(v) for v in values if v is not None}
     if kinds and kinds <= {int, float}:
@@ -281,14 +287,10 @@ def _warnings(study: Study) -> list[str]:
         found.append(f"{repeated} runs repeat the configuration of another: the one started last counts.")
     for key, values in list(plan.confounded.items())[:3]:
         told = ", ".join(f"{value} for {level}" for level, value in list(values.items())[:4])
-        found.append(
-            f"{key} differs wherever {plan.by[0]} does ({told}): which of the two makes a difference is open."
-        )
+        found.append(f"{key} differs wherever {plan.by[0]} does ({told}): which of the two matters is open.")
     found += _uneven(study)
     if (runs["strategy"] == "vmap").any():
-        found.append(
-            "Vmapped lanes differ from single runs in the last bits; training amplifies that like another seed."
-        )
+        found.append("Vmapped lanes differ from single runs in the last bits, and training amplifies that.")
     return found
 
 
@@ -303,7 +305,7 @@ def _uneven(study: Study) -> list[str]:
     if tried and min(tried.values()) != max(tried.values()):
         low, high = min(tried, key=lambda n: tried[n]), max(tried, key=lambda n: tried[n])
         found.append(
-            f"Not tuned alike: {high} at {tried[high]} conditions, {low} at {tried[low]}; more tries find better ones."
+            f"Not tuned alike: {high} at {tried[high]} conditions, {low} at {tried[low]}; more tries find better."
         )
     seeds = {one.name: one.interval.n for one in study.ranking.levels}
     if seeds and min(seeds.values()) != max(seeds.values()):

@@ -121,7 +121,7 @@ def adjusted(p: Sequence[float], correction: Correction) -> list[float]:
 
 
 def power(n: int, effect: float, alpha: float) -> float:
-    """Return the chance that a two-sided paired t-test of ``n`` seeds finds a mean of ``effect`` standard deviations."""
+    """Return the chance that a two-sided paired t-test of ``n`` seeds finds a mean of ``effect`` deviations."""
     limit = stats.t.isf(alpha / 2, n - 1)
     shift = abs(effect) * math.sqrt(n)
     # The far tail of the noncentral t is not always computed; it is nothing where the shift is large.

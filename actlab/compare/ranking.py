@@ -21,8 +21,8 @@ from actlab.errors import InputError, suggest
 class Level:
     """One level of what is compared.
 
-    ``score`` is the mean over seeds at the best condition less the ``optimism`` of having chosen it; ``interval`` is of
-    that condition's mean, its worse end moved out for the choice. ``chosen`` names the condition in each setting.
+    ``score`` is the mean over seeds at the best condition less the ``optimism`` of having chosen it; ``interval`` is
+    of that condition's mean, its worse end moved out for the choice. ``chosen`` names the condition in each setting.
     ``letters`` it shares with those it cannot be told apart from.
     """
 
@@ -40,7 +40,7 @@ class Level:
 class Comparison:
     """Two levels, the better mean first: difference and tests over shared seeds.
 
-    ``p`` is corrected for the choice of the condition of ``better``, ``p_adjusted`` for the number of comparisons too.
+    ``p`` is corrected for the choice of ``better``'s condition, ``p_adjusted`` for the number of comparisons too.
     ``needed`` is how many seeds would tell them apart were the difference what it looks like; None: beyond reach.
     """
 

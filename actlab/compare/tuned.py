@@ -18,7 +18,7 @@ class Tuned:
     """The best condition, its scores (S,) by seed, and how far they are to be trusted.
 
     ``choices`` is the number of conditions that could have been the best one, itself included: what a test or an
-    interval of it has to be corrected by. ``optimism`` is by how much its mean is too good, in the score's unit, >= 0.
+    interval of it has to be corrected by. ``optimism`` is by how much its mean is too good, >= 0.
     """
 
     best: int

@@ -129,6 +129,7 @@ def pair_view(study: Study, most: int = 40) -> View | None:
             table["told"].append("yes" if c.told else "no")
             table["mark"].append("●" if c.told else "")
     reach = max((abs(v) for v in table["difference"]), default=1.0) or 1.0
+    table["deep"] = [abs(v) > 0.5 * reach for v in table["difference"]]
     axis = {"title": None, "ticks": False, "domain": False, "grid": False}
     base = alt.Chart(alt.NamedData("pairs")).encode(
         x=alt.X("column:N", sort=alt.ExprRef("names"), axis=alt.Axis(**axis, labelAngle=-90)),
@@ -149,7 +150,8 @@ def pair_view(study: Study, most: int = 40) -> View | None:
         ),
     )
     cells = base.mark_rect().encode(color=colour)
-    marks = base.mark_text(fontSize=9, color="#1b2129").encode(text="mark:N")
+    light = alt.condition("datum.deep", alt.value("#ffffff"), alt.value("#1b2129"))
+    marks = base.mark_text(fontSize=9).encode(text="mark:N", color=light)
     more = f" The best {most} of {len(levels)} are drawn." if len(levels) > most else ""
     return View(
         "Pairs",
@@ -174,7 +176,7 @@ def _lines(study: Study, x: alt.X, when: str, names: Sequence[str], points: bool
     band = base.mark_area(opacity=0.14, clip=True).encode(
         y=alt.Y("low:Q", axis=axis, scale=scale),
         y2="high:Q",
-        color=alt.Color("level:N", scale=domain, legend=None),
+        color=alt.Color("level:N", scale=domain, legend=legend),
     )
     line = base.mark_line(point=True if points else "transparent", strokeWidth=2).encode(
         y=alt.Y("mean:Q", axis=axis, scale=scale),
@@ -339,12 +341,16 @@ def pareto_view(study: Study, points: pl.DataFrame) -> View | None:
     """Return score against time of a step, those beaten by none marked; None where no times are known."""
     if len(points) < 2:
         return None
+    named = [""] * len(points)
+    for place, i in enumerate(i for i in points["ms"].arg_sort() if points["front"][i]):
+        named[i] = "below" if place % 2 else "above"
     table = {
         "level": points["level"].to_list(),
         "score": brief(points["score"].to_list(), 5),
         "ms": brief(points["ms"].to_list()),
         "diverged": brief(points["diverged"].to_list()),
         "front": ["beaten by none" if f else "beaten" for f in points["front"].to_list()],
+        "named": named,
     }
     scale = alt.Scale(zero=False, padding=14)
     base = alt.Chart(alt.NamedData("levels")).encode(
@@ -369,16 +375,18 @@ def pareto_view(study: Study, points: pl.DataFrame) -> View | None:
         shape=alt.Shape("front:N", scale=alt.Scale(domain=domain, range=["circle", "cross"]), legend=legend),
         size=alt.Size("diverged:Q", scale=alt.Scale(domain=[0, 1], range=[60, 600]), legend=None),
     )
-    names = (
-        base.transform_filter("datum.front === 'beaten by none'")
-        .mark_text(align="left", dx=8, fontSize=11, style="limit_name", limit=110)
+    names = [  # every other one below its sign: neighbours would cover each other
+        base.transform_filter(f"datum.named === '{side}'")
+        .mark_text(align="left", dx=7, dy=dy, fontSize=11, style="limit_name", limit=110)
         .encode(text="level:N")
-    )
+        for side, dy in (("above", -7), ("below", 9))
+    ]
     return View(
         "Score, cost and stability",
-        specification(alt.layer(signs, names).properties(height=280)),
+        specification(alt.layer(signs, *names).properties(height=280)),
         {"levels": table},
         f"{'Up' if study.metric.higher else 'Down'} is better, left is cheaper, small is stable (size: the share of "
-        "all its runs that diverged). Named are the levels that no other one beats in all three; the means decide, without regard to chance.",
+        "all its runs that diverged). Named are the levels that no other one beats in all three; the means decide, "
+        "without regard to chance.",
         label="score against time of a step by level",
     )

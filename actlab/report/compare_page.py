@@ -78,9 +78,8 @@ def page(study: Study, bundle: str, folder: Path) -> str:
         _section("ranking", "Ranking", _ranking_lead(study), grid(charts.ranking_view(study), charts.pair_view(study))
             + tables.ranking(study) + _folded(f"All {len(study.ranking.comparisons):,} pairs", tables.pairs(study),
                                               bool(study.ranking.comparisons))),
-        _section("sensitivity", "Tuning", "How much hangs on the right value of what was tuned.",
-            grid(*charts.sensitivity_views(study))),
-        _section("curves", "While training", "", grid(charts.curve_view(study))),
+        _section("curves", "Tuning and training", "How much hangs on the right value, and how the best got there.",
+            grid(*charts.sensitivity_views(study), charts.curve_view(study))),
         _section("behaviour", "Stability and cost", _cost_lead(study),
             grid(charts.pareto_view(study, tables.pareto(study))) + tables.behaviours(study)),
         _section("sites", "Site by site", "The same place in every network, side by side.",
@@ -140,7 +139,9 @@ def _cost_lead(study: Study) -> str:
         if shared
         else "Times are medians over finished runs, as they were when each ran: another load is another time."
     )
-    lost = " Loss lost to a wrong rate: the mean test loss above the best over the rates tried (Wortsman et al. 2023)."
+    lost = (
+        " Lost to wrong rates: the mean test loss above the best over the rates tried (Wortsman et al. 2023)."
+    )
     shared_at = study.shared_condition()
     at = f" The shared condition, {shared_at[0]}, suits all levels best on average." if shared_at else ""
     return times + (lost if tables.wortsman(study) else "") + at

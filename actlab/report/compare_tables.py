@@ -153,7 +153,7 @@ def behaviours(study: Study) -> str:
             cells.append(_number(lost.get(one.name), numbers.number(lost.get(one.name))))
         if shared:
             at = shared[1][one.name]
-            cells.append(_number(at, f"{written(at)} ({written(one.interval.mean - at)})"))
+            cells.append(_number(at, f"{written(at)} ({written(abs(one.interval.mean - at))})"))
         rows.append(cells)
     heads = [
         "Level",
@@ -168,8 +168,8 @@ def behaviours(study: Study) -> str:
     heads += ["Compile", "Parameters"]
     if study.runs["memory_bytes"].is_not_null().any():
         heads.append("Memory")
-    heads += ["Loss lost to a wrong rate"] if lost else []
-    heads += ["At the shared condition (own best − it)"] if shared else []
+    heads += ["Lost to wrong rates"] if lost else []
+    heads += ["Shared condition (own best above it)"] if shared else []
     return table(heads, rows, label="Stability and cost", sort=True)
 
 
@@ -203,7 +203,7 @@ def cells(study: Study) -> str:
 def runs(study: Study, folder: Path) -> str:
     """Return the table of runs, with links to their pages, relative to ``folder``, where the page is to lie."""
     written = show(study.metric)
-    keys = [k for k in (*study.design.fixed, *study.design.tuned)]
+    keys = [*study.design.fixed, *study.design.tuned]
     paths = study.runs["folder"].to_list()
     root = (
         os.path.commonpath([os.path.abspath(p) for p in paths])
