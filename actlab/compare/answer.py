@@ -71,8 +71,8 @@ def answer(ranking: Ranking, metric: Metric) -> str:
         )
         return (
             f"{first.name} is best: {_with_interval(ranking, first.name, metric)} {metric.name} against "
-            f"{written(second.score)} of {second.name}, the next; better than every other, {p_text(most)} or less after "
-            f"correction for {len(ranking.comparisons)} comparison{'s' * (len(ranking.comparisons) > 1)}."
+            f"{written(second.score)} of {second.name}, the next; better than every other, {p_text(most)} or less "
+            f"after correction for {len(ranking.comparisons)} comparison{'s' * (len(ranking.comparisons) > 1)}."
         )
     same = [name for name in tied if (c := ranking.between(first.name, name)) and c.paired.identical]
     open_ = [name for name in tied if name not in same]
@@ -160,8 +160,8 @@ def notes(ranking: Ranking, metric: Metric) -> list[str]:
     covered = covers(low)
     if covered is not None and ranking.levels[0].interval.method == "t":
         found.append(
-            f"Intervals are Student's t ({percent}) over {n} seeds; the bootstrap's, beside them, would cover about "
-            f"{covered:.0%} where it says 95 % with so few.".replace("%", " %").replace("  ", " ")
+            f"Intervals are Student's t ({percent}) over {n} seeds; the bootstrap's, beside them, would cover "
+            f"about {covered:.0%} where it says 95 % with so few.".replace("%", " %").replace("  ", " ")
         )
     elif low == 2:
         found.append(
@@ -171,8 +171,8 @@ def notes(ranking: Ranking, metric: Metric) -> list[str]:
     if any(len(one.chosen) and one.choices > 1 for one in ranking.levels):
         found.append(
             "Each level stands at its own best condition, chosen on the same seeds: its score is "
-            f"{'lowered' if metric.higher else 'raised'} by the bootstrap's estimate of that luck, its interval and p "
-            f"are widened for the conditions that competed (up to {chosen:,})."
+            f"{'lowered' if metric.higher else 'raised'} by the bootstrap's estimate of that luck, its interval and "
+            f"p are widened for the conditions that competed (up to {chosen:,})."
         )
     if metric.over == "best":
         found.append(

@@ -13,7 +13,7 @@ import polars as pl
 
 from actlab.compare import answer as words
 from actlab.compare import behaviour, scores
-from actlab.compare.factors import Design, design, short, text
+from actlab.compare.factors import Design, design, short, text, varied
 from actlab.compare.folders import Found, find_runs, read
 from actlab.compare.paired import Correction, Test
 from actlab.compare.ranking import Ranking, rank
@@ -272,7 +272,7 @@ def _warnings(study: Study) -> list[str]:
             f" --at {low} judges all at the step of the first cut." if study.metric.at is None and low else ""
         )
         found.append(
-            f"{pruned} runs were stopped early for scoring badly, so those that finished were chosen by their scores: "
+            f"{pruned} runs were stopped early for scoring badly, so those that finished were chosen by scores: "
             f"means over them are too good.{how}"
         )
     if diverged := count.get("diverged"):
@@ -323,6 +323,25 @@ def _uneven(study: Study) -> list[str]:
             else f"Levels share no {keys}: they are compared across them, and the difference may be theirs."
         )
     return found
+
+
+def overview(folders: Sequence[Path]) -> pl.DataFrame:
+    """Return a row for each run folder: run, state, score (last test accuracy) and every key that differs.
+
+    A damaged run has its row, without more than its name and state.
+    """
+    found = [read(folder) for folder in folders]
+    keys = varied([f.config for f in found if f.problem is None])
+    rows = [f.info.get("scores") or {} for f in found]
+    value = [row.get("test accuracy") if isinstance(row, dict) else None for row in rows]
+    return pl.DataFrame(
+        [
+            pl.Series("run", [str(f.folder) for f in found], pl.String),
+            pl.Series("state", [f.state for f in found], pl.String),
+            pl.Series("score", value, pl.Float64, strict=False),
+            *(_typed(key, [f.config.get(key) for f in found]) for key in keys),
+        ]
+    )
 
 
 def sensitivity_tables(study: Study) -> dict[str, pl.DataFrame]:

@@ -96,10 +96,7 @@ def design(
         if key not in known and key not in groups:
             raise InputError(f"no run has a key {key!r}{suggest(key, [*(columns or known), *groups])}")
     labels = {key: _labels(key, configs, columns) for key in by}
-    if len(by) == 1:
-        level = labels[by[0]]
-    else:
-        level = [", ".join(row) for row in zip(*labels.values(), strict=True)]
+    level = [" · ".join(row) for row in zip(*labels.values(), strict=True)]
 
     others = {k: v for k, v in columns.items() if k != SEED and not any(_factor(k, b, known) for b in by)}
     within = [k for k in others if _within(k, ("activation",))]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 Test = Literal["auto", "t", "sign-flip"]
 Correction = Literal["holm", "bh", "none"]
@@ -42,6 +41,8 @@ class Paired:
 
 
 def paired(a: np.ndarray, b: np.ndarray, *, level: float = 0.95) -> Paired:
+    from scipy import stats  # most of a second: for whoever tests, not for whoever imports
+
     r"""Return the tests of a - b, two-sided, over the places where both are finite.
 
     Student's paired t assumes bell-shaped differences and works from two seeds. Flipping signs assumes only that a
@@ -109,6 +110,8 @@ def adjusted(p: Sequence[float], correction: Correction) -> list[float]:
     >>> adjusted([0.01, 0.04, 0.03], "holm")
     [0.03, 0.06, 0.06]
     """
+    from scipy import stats
+
     values = np.asarray(p, np.float64)
     good = np.flatnonzero(np.isfinite(values))
     if correction == "holm" and len(good):
@@ -122,6 +125,8 @@ def adjusted(p: Sequence[float], correction: Correction) -> list[float]:
 
 def power(n: int, effect: float, alpha: float) -> float:
     """Return the chance that a two-sided paired t-test of ``n`` seeds finds a mean of ``effect`` deviations."""
+    from scipy import stats
+
     limit = stats.t.isf(alpha / 2, n - 1)
     shift = abs(effect) * math.sqrt(n)
     # The far tail of the noncentral t is not always computed; it is nothing where the shift is large.

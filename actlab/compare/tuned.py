@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 RESAMPLES = 2000
 RULED_OUT = 0.01
@@ -70,6 +69,8 @@ def choose(values: np.ndarray, *, higher: bool = True, seed: int = 0) -> Tuned:
 
 
 def _beats(a: np.ndarray, b: np.ndarray) -> bool:
+    from scipy import stats  # most of a second: for whoever tests, not for whoever imports
+
     d = a - b
     d = d[np.isfinite(d)]
     if len(d) < 2:
