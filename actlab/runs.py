@@ -136,7 +136,7 @@ def scan(folder: Path, name: str) -> pl.LazyFrame:
 def scan_many(folders: Sequence[Path], name: str) -> pl.LazyFrame:
     """Return a table of many run folders as one lazy frame with a first column ``run``, run by run, in order of step.
 
-    As `scan`, but all parts are read together, which is faster by far where runs are many.
+    As `scan`, but the parts of all runs are read together: a frame for each run is many to put together again.
 
     Raises:
         InputError: a folder is not a run.

@@ -134,6 +134,7 @@ def table(study: Study, width: int) -> Table:
     from actlab.compare import behaviour
     from actlab.compare.answer import show
     from actlab.compare.factors import short
+    from actlab.compare.ranking import rank_range
     from actlab.report.numbers import percent
 
     written, base = show(study.metric), study.ranking.baseline
@@ -155,7 +156,8 @@ def table(study: Study, width: int) -> Table:
         made.add_column(
             f"best {key.replace('_', ' ')}" if key else "best at", overflow="ellipsis", no_wrap=not key
         )
-    made.add_column(f"against {base}" if base else "group", no_wrap=True)
+    lettered = any(one.letters for one in study.ranking.levels)
+    made.add_column(f"against {base}" if base else "group" if lettered else "could rank", no_wrap=True)
     diverged = dict(behaviour.stability(study.runs).select("level", "diverged").iter_rows())
     for place, one in enumerate(study.ranking.levels, 1):
         of = one.interval
@@ -163,7 +165,7 @@ def table(study: Study, width: int) -> Table:
         def ends(low: float, high: float) -> str:
             return f"{written(low).removesuffix(' %')} – {written(high)}" if math.isfinite(low) else "–"
 
-        last = one.letters
+        last = one.letters if lettered else rank_range(one)
         if base:
             c = study.ranking.between(one.name, base)
             last = (

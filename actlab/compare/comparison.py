@@ -272,19 +272,21 @@ def _warnings(study: Study) -> list[str]:
             f" --at {low} judges all at the step of the first cut." if study.metric.at is None and low else ""
         )
         found.append(
-            f"{pruned} runs were stopped early for scoring badly, so those that finished were chosen by scores: "
-            f"means over them are too good.{how}"
+            f"{_runs_that(pruned, 'were', 'was')} stopped early for scoring badly, so those that finished were chosen "
+            f"by scores: means over them are too good.{how}"
         )
     if diverged := count.get("diverged"):
         scored = runs.filter((pl.col("state") == "diverged") & pl.col("used"))
         how = (
-            "count as what they scored before the first step"
+            "what was scored before the first step counts, as if never begun"
             if len(scored)
-            else f"have no {study.metric.name} before the first step and are left out"
+            else f"left out, having no {study.metric.name} before the first step"
         )
-        found.append(f"{diverged} runs diverged and {how}.")
+        found.append(f"{_runs_that(diverged, 'diverged', 'diverged')}; {how}.")
     if repeated := int(runs["repeated"].sum()):
-        found.append(f"{repeated} runs repeat the configuration of another: the one started last counts.")
+        found.append(
+            f"{_runs_that(repeated, 'repeat')} the configuration of another: the one started last counts."
+        )
     for key, values in list(plan.confounded.items())[:3]:
         told = ", ".join(f"{value} for {level}" for level, value in list(values.items())[:4])
         found.append(f"{key} differs wherever {plan.by[0]} does ({told}): which of the two matters is open.")
@@ -292,6 +294,11 @@ def _warnings(study: Study) -> list[str]:
     if (runs["strategy"] == "vmap").any():
         found.append("Vmapped lanes differ from single runs in the last bits, and training amplifies that.")
     return found
+
+
+def _runs_that(count: int, do: str, does: str | None = None) -> str:
+    """Return "3 runs repeat", "1 run repeats"."""
+    return f"{count:,} runs {do}" if count != 1 else f"1 run {does or do + 's'}"
 
 
 def _uneven(study: Study) -> list[str]:

@@ -41,8 +41,6 @@ class Paired:
 
 
 def paired(a: np.ndarray, b: np.ndarray, *, level: float = 0.95) -> Paired:
-    from scipy import stats  # most of a second: for whoever tests, not for whoever imports
-
     r"""Return the tests of a - b, two-sided, over the places where both are finite.
 
     Student's paired t assumes bell-shaped differences and works from two seeds. Flipping signs assumes only that a
@@ -59,6 +57,8 @@ def paired(a: np.ndarray, b: np.ndarray, *, level: float = 0.95) -> Paired:
     >>> found.n, round(found.p_t, 3), found.p_sign, found.p_least
     (3, 0.035, 0.25, 0.25)
     """
+    from scipy import stats  # most of a second: for whoever tests, not for whoever imports
+
     d = np.asarray(a, np.float64) - np.asarray(b, np.float64)
     d = d[np.isfinite(d)]
     n, nan = len(d), float("nan")

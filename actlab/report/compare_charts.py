@@ -12,6 +12,7 @@ import polars as pl
 from actlab.compare import Study, behaviour
 from actlab.compare.comparison import sensitivity_tables
 from actlab.compare.factors import short
+from actlab.compare.ranking import rank_range
 from actlab.report.charts import FORMAT, step_axis
 from actlab.report.theme import DARK, LIGHT, OVERLAY
 from actlab.report.view import View, brief, specification
@@ -65,6 +66,7 @@ def ranking_view(study: Study) -> View | None:
         "high": [_number(one.interval.high) for one in levels],
         "n": [one.interval.n for one in levels],
         "at": ["; ".join(dict.fromkeys(filter(None, one.chosen.values()))) for one in levels],
+        "ranks": [rank_range(one) for one in levels],
         "group": [one.letters for one in levels],
     }
     y = alt.Y("level:N", sort=None, axis=alt.Axis(title=None, domain=False, ticks=False))
@@ -75,6 +77,7 @@ def ranking_view(study: Study) -> View | None:
             alt.Tooltip("score:Q", title=study.metric.name, format=_told(study)),
             *(alt.Tooltip(f"{end}:Q", format=_told(study)) for end in ("low", "high")),
             alt.Tooltip("n:Q", title="seeds"),
+            alt.Tooltip("ranks:N", title="could rank"),
             *([alt.Tooltip("at:N", title="at")] if any(table["at"]) else []),
             *([alt.Tooltip("group:N")] if any(table["group"]) else []),
         ],
@@ -176,7 +179,7 @@ def _lines(study: Study, x: alt.X, when: str, names: Sequence[str], points: bool
     band = base.mark_area(opacity=0.14, clip=True).encode(
         y=alt.Y("low:Q", axis=axis, scale=scale),
         y2="high:Q",
-        color=alt.Color("level:N", scale=domain, legend=legend),
+        fill=alt.Fill("level:N", scale=domain, legend=None),
     )
     line = base.mark_line(point=True if points else "transparent", strokeWidth=2).encode(
         y=alt.Y("mean:Q", axis=axis, scale=scale),

@@ -14,6 +14,7 @@ from actlab.compare import Study, behaviour
 from actlab.compare.answer import show
 from actlab.compare.comparison import wortsman
 from actlab.compare.factors import short, text
+from actlab.compare.ranking import rank_range
 from actlab.report import numbers
 
 Cell = tuple[str, str | None]
@@ -59,7 +60,8 @@ def _number(value: float | None, shown: str) -> Cell:
 
 def ranking(study: Study) -> str:
     """Return the levels in order: score, both intervals, seeds, where they stand best, with whom they are tied."""
-    written = show(study.metric)
+    written, base = show(study.metric), study.ranking.baseline
+    lettered = any(one.letters for one in study.ranking.levels)
     rows = []
     for one in study.ranking.levels:
         of = one.interval
@@ -76,20 +78,20 @@ def ranking(study: Study) -> str:
                 _number(of.n, str(of.n)),
                 _number(one.optimism, written(one.optimism)),
                 (escape(best) or "–", None),
-                (_standing(study, one.name, one.letters), None),
+                *([(_standing(study, one.name), None)] if base else []),
+                *([] if base else [_number(one.ranks[0], rank_range(one))]),
+                *([(escape(one.letters), None)] if lettered else []),
             ]
         )
     percent = f"{100 * (1 - study.ranking.alpha):g} %"
     heads = ["Level", "Score", f"t interval ({percent})", f"Bootstrap ({percent})", "Seeds", "Luck taken off"]
-    words = ["Best at", "Group" if not study.ranking.baseline else f"Against {study.ranking.baseline}"]
-    return table([*heads, *words], rows, label="Ranking", words=words, sort=True)
+    words = ["Best at", *([f"Against {base}"] if base else []), *(["Group"] if lettered else [])]
+    last = [f"Against {base}"] if base else ["Could rank", *(["Group"] if lettered else [])]
+    return table([*heads, "Best at", *last], rows, label="Ranking", words=words, sort=True)
 
 
-def _standing(study: Study, name: str, letters: str) -> str:
-    base = study.ranking.baseline
-    if not base:
-        return escape(letters)
-    c = study.ranking.between(name, base)
+def _standing(study: Study, name: str) -> str:
+    c = study.ranking.between(name, study.ranking.baseline or "")
     if c is None:
         return "baseline"
     return ("better" if c.better == name else "worse") if c.told else "not told apart"
