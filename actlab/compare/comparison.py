@@ -272,8 +272,8 @@ def _warnings(study: Study) -> list[str]:
             f" --at {low} judges all at the step of the first cut." if study.metric.at is None and low else ""
         )
         found.append(
-            f"{_runs_that(pruned, 'were', 'was')} stopped early for scoring badly, so those that finished were chosen "
-            f"by scores: means over them are too good.{how}"
+            f"{_runs_that(pruned, 'were', 'was')} stopped early for scoring badly, so those that finished were "
+            f"chosen by scores: means over them are too good.{how}"
         )
     if diverged := count.get("diverged"):
         scored = runs.filter((pl.col("state") == "diverged") & pl.col("used"))

@@ -176,10 +176,10 @@ def _lines(study: Study, x: alt.X, when: str, names: Sequence[str], points: bool
     base = alt.Chart(alt.NamedData("points")).encode(x=x)
     axis = alt.Axis(**_score(study))
     scale = alt.Scale(zero=False)
-    band = base.mark_area(opacity=0.14, clip=True).encode(
+    band = base.mark_area(fillOpacity=0.14, clip=True).encode(
         y=alt.Y("low:Q", axis=axis, scale=scale),
         y2="high:Q",
-        fill=alt.Fill("level:N", scale=domain, legend=None),
+        color=alt.Color("level:N", scale=domain, legend=legend),
     )
     line = base.mark_line(point=True if points else "transparent", strokeWidth=2).encode(
         y=alt.Y("mean:Q", axis=axis, scale=scale),
