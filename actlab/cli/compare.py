@@ -1,4 +1,4 @@
-"""``actlab compare``: which of the things compared is better over many runs, and whether the data can tell."""
+"""``actlab compare``: which activation, or whatever else, is better over many runs, and whether that can be told."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import sys
+import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,167 +18,223 @@ if TYPE_CHECKING:
     from actlab.compare import Study
 
 DESCRIPTION = """\
-Compare runs: those in the folders named, and below them, such as a sweep's.
+Compare runs: a ranking with intervals over seeds, every pair tested, and a page that shows what it rests on.
 
-  actlab compare runs/2026-11-22/143000-sweep                which activation is best, and which are tied
-  actlab compare SWEEP --by optimizer.learning_rate          any key of the config may be what is compared
-  actlab compare SWEEP --metric 'test loss' --over best      judged otherwise
-  actlab compare SWEEP --baseline relu                       the others against one, instead of every pair
-
-What else differs between the runs, but for the seed, is tuned: each level stands at its own best, and pays for the
-choice. Tests are paired over seeds, corrected for the number of comparisons.
+  actlab compare runs/2026-11-22/143000-sweep               activations, each at its own best condition
+  actlab compare RUN1 RUN2 RUN3 --metric 'test loss'
+  actlab compare SWEEP --by optimizer.learning_rate         any key of the configuration; several: --by a --by b
+  actlab compare SWEEP --baseline relu --tune none          against one, the mean over all conditions
 """
 
 
 def main(argv: list[str]) -> int:
     """Run ``actlab compare``; return its exit code."""
-    arguments = _parse(argv)
+    a = _parse(argv)
     from actlab.compare import Metric, compare
 
-    higher = True if arguments.higher else False if arguments.lower else None
     study = compare(
-        arguments.paths,
-        by=arguments.by or ["activation"],
-        metric=Metric.of(arguments.metric, higher=higher, over=arguments.over, at=arguments.at),
-        baseline=arguments.baseline,
-        alpha=arguments.alpha,
-        correction=arguments.correction,
+        a.folders,
+        by=a.by or ("activation",),
+        metric=Metric.of(a.metric, higher=a.higher, over=a.over, at=a.at),
+        tune=None if a.tune is None else tuple(k for k in a.tune.split(",") if k and k != "none"),
+        baseline=a.baseline,
+        alpha=a.alpha,
+        test=a.test,
+        correction=a.correction,
     )
-    if arguments.json:
-        print(json.dumps(_finite(facts(study)), indent=2, allow_nan=False))
+    if a.json:
+        json.dump(as_values(study), sys.stdout, indent=2, allow_nan=False)
+        print()
     else:
-        _print(study)
+        _show(study)
+    told = sys.stderr if a.json else sys.stdout
+    if a.png:
+        from actlab.report.compare_page import write_ranking_png
+
+        print(write_ranking_png(study, a.png), file=told)
+    out = a.out or (a.folders[0] / "compare.html" if not a.json or a.open else None)
+    if out is not None:
+        from actlab.report.compare_page import write_comparison
+
+        page = write_comparison(study, out)
+        print(f"page: {page}", file=told)
+        if a.open:
+            webbrowser.open(page.resolve().as_uri())
     return 0
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="actlab compare",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="actlab compare", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("paths", nargs="+", type=Path, metavar="FOLDER", help="run folders, or folders with runs below them")
     add(
-        "--by", metavar="KEY", action="append", help="what is compared (default: activation); may be repeated"
+        "folders", nargs="+", type=Path, metavar="FOLDER", help="run folders, or folders with runs below them"
     )
-    add("--metric", default="test accuracy", metavar="NAME", help="a site and a quantity (test accuracy)")
-    add("--higher", action="store_true", help="more of the metric is better, where that is not known")
-    add("--lower", action="store_true", help="less is better")
-    add("--over", choices=("last", "best"), default="last", help="the run's last record, or its best")
+    add("--by", action="append", metavar="KEY", help="what is compared (activation); may be repeated")
+    add(
+        "--metric",
+        default="test accuracy",
+        metavar="'SITE QUANTITY'",
+        help="what is recorded (test accuracy)",
+    )
+    add("--over", choices=("last", "best"), default="last", help="the last record, or the best over time")
     add("--at", type=int, metavar="STEP", help="judge every run by its last record up to this step")
-    add("--baseline", metavar="LEVEL", help="compare all others with this one alone")
-    add("--alpha", type=float, default=0.05, help="chance of a false difference (0.05)")
-    add("--correction", choices=("holm", "bh", "none"), default="holm", help="for many comparisons")
-    add("--json", action="store_true", help="everything as JSON")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--higher", action="store_const", const=True, default=None, help="more is better")
+    way.add_argument("--lower", action="store_const", const=False, dest="higher", help="less is better")
+    add(
+        "--tune",
+        metavar="KEYS",
+        help="keys, with commas, of which each level takes its best value; none: no key",
+    )
+    add("--baseline", metavar="NAME", help="compare with this one alone instead of all pairs")
+    add("--alpha", type=float, default=0.05, help="the chance of any false difference that is allowed (0.05)")
+    add(
+        "--test",
+        choices=("auto", "t", "sign-flip"),
+        default="auto",
+        help="auto: sign flips where they can reach alpha",
+    )
+    add("--correction", choices=("holm", "bh", "none"), default="holm", help="of many comparisons")
+    add("--out", type=Path, metavar="FILE", help="where the page goes (compare.html in the first folder)")
+    add("--open", action="store_true", help="open the page in a browser")
+    add(
+        "--json",
+        action="store_true",
+        help="print everything as JSON; the page then only with --out or --open",
+    )
+    add("--png", type=Path, metavar="FILE", help="draw the ranking")
     arguments = parser.parse_args(argv)
-    if arguments.higher and arguments.lower:
-        raise InputError("--higher and --lower exclude each other")
+    if arguments.at is not None and arguments.at < 0:
+        raise InputError(f"--at {arguments.at}: must be an integer >= 0")
+    if not 0 < arguments.alpha < 1:
+        raise InputError(f"--alpha {arguments.alpha}: must be in (0, 1)")
     return arguments
 
 
-def facts(study: Study) -> dict[str, Any]:
-    """Return the study as plain values."""
-    from actlab.compare import behaviour
-
-    ranking = study.ranking
-    trained = {row["level"]: row for row in behaviour.stability(study.runs).to_dicts()}
-    costs = {row["level"]: row for row in behaviour.cost(study.runs).to_dicts()}
-    return {
-        "answer": study.answer,
-        "notes": study.notes,
-        "metric": study.metric.name,
-        "test": ranking.test,
-        "correction": ranking.correction,
-        "levels": [
-            {
-                "level": one.name,
-                "score": one.score,
-                "low": one.interval.low,
-                "high": one.interval.high,
-                "sd": one.interval.sd,
-                "seeds": one.interval.n,
-                "optimism": one.optimism,
-                "at": one.chosen,
-                "letters": one.letters,
-                "stability": {k: v for k, v in trained.get(one.name, {}).items() if k != "level"},
-                "cost": {k: v for k, v in costs.get(one.name, {}).items() if k != "level"},
-            }
-            for one in ranking.levels
-        ],
-        "comparisons": [
-            {
-                "better": c.better,
-                "worse": c.worse,
-                "difference": c.paired.mean,
-                "seeds": c.paired.n,
-                "p": c.p,
-                "p_adjusted": c.p_adjusted,
-                "told": c.told,
-                "seeds_needed": c.needed,
-            }
-            for c in ranking.comparisons
-        ],
-        "problems": study.problems,
-    }
-
-
-def _print(study: Study) -> None:
+def _show(study: Study) -> None:
+    """Print the answer, the table and the notes."""
     from rich.console import Console
+    from rich.text import Text
 
+    # Off a terminal there is no width to keep to.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-    console.print(study.answer, markup=False)
-    console.print()
-    console.print(_table(study, narrow=console.width < 84))
+    console.print(Text(study.answer, style="bold"))
+    console.print(table(study, console.width))
     for note in study.notes:
-        console.print(f"- {note}", markup=False)
-    for folder, problem in list(study.problems.items())[:10]:
-        console.print(f"- {folder}: {problem}", markup=False)
+        console.print(Text.assemble(("· ", "dim"), note))
 
 
-def _table(study: Study, *, narrow: bool) -> Table:
-    """Return the ranking as a table: score with its interval, where it was reached, and how the runs trained."""
+def table(study: Study, width: int) -> Table:
+    """Return the ranking as a table of at most ``width`` characters: the narrow one leaves the bootstrap out."""
     from rich import box
     from rich.table import Table
-    from rich.text import Text
 
     from actlab.compare import behaviour
     from actlab.compare.answer import show
+    from actlab.compare.factors import short
+    from actlab.compare.ranking import rank_range
+    from actlab.report.numbers import percent
 
-    written = show(study.metric)
-    trained = {row["level"]: row for row in behaviour.stability(study.runs).to_dicts()}
-    costs = {row["level"]: row for row in behaviour.cost(study.runs).to_dicts()}
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("level", overflow="fold")
-    table.add_column(study.metric.name, justify="right", no_wrap=True)
-    table.add_column("interval", justify="right", no_wrap=True)
-    table.add_column("tied", no_wrap=True)
-    table.add_column("seeds", justify="right", no_wrap=True)
-    for heading in () if narrow else ("at", "diverged", "spikes a run", "steps/s"):
-        table.add_column(heading, justify="left" if heading == "at" else "right", overflow="fold")
-    for one in study.ranking.levels:
-        run, cost = trained.get(one.name, {}), costs.get(one.name, {})
-        wide = (
-            "; ".join(sorted({v for v in one.chosen.values() if v})),
-            f"{run['diverged']:.0%}" if run else "–",
-            f"{run['spike']:.2g}" if run else "–",
-            f"{cost['steps_per_second']:,.0f}" if cost.get("steps_per_second") else "–",
+    written, base = show(study.metric), study.ranking.baseline
+    wide = width >= 100
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    made.add_column("", justify="right", no_wrap=True)
+    made.add_column(
+        ", ".join(short(key, study.design.by) for key in study.design.by), overflow="ellipsis", max_width=28
+    )
+    made.add_column(study.metric.name if wide else study.metric.quantity, justify="right", no_wrap=True)
+    made.add_column(f"{100 * (1 - study.ranking.alpha):g} % interval", justify="right", no_wrap=True)
+    if wide:
+        made.add_column("bootstrap", justify="right", no_wrap=True)
+    made.add_column("seeds", justify="right", no_wrap=True)
+    made.add_column("diverged", justify="right", no_wrap=True)
+    tuned = study.design.tuned
+    key = short(tuned[0], tuned) if len(tuned) == 1 else ""
+    if tuned:
+        made.add_column(
+            f"best {key.replace('_', ' ')}" if key else "best at", overflow="ellipsis", no_wrap=not key
         )
-        table.add_row(
-            Text(one.name),
+    lettered = any(one.letters for one in study.ranking.levels)
+    made.add_column(f"against {base}" if base else "group" if lettered else "could rank", no_wrap=True)
+    diverged = dict(behaviour.stability(study.runs).select("level", "diverged").iter_rows())
+    for place, one in enumerate(study.ranking.levels, 1):
+        of = one.interval
+
+        def ends(low: float, high: float) -> str:
+            return f"{written(low).removesuffix(' %')} – {written(high)}" if math.isfinite(low) else "–"
+
+        last = one.letters if lettered else rank_range(one)
+        if base:
+            c = study.ranking.between(one.name, base)
+            last = (
+                "–"
+                if c is None
+                else "cannot tell"
+                if not c.told
+                else "better"
+                if c.better == one.name
+                else "worse"
+            )
+        made.add_row(
+            str(place),
+            one.name,
             written(one.score),
-            f"{written(one.interval.low)} .. {written(one.interval.high)}",
-            one.letters,
-            str(one.interval.n),
-            *(() if narrow else map(Text, wide)),
+            ends(of.low, of.high),
+            *([ends(of.boot_low, of.boot_high)] if wide else []),
+            str(of.n),
+            percent(diverged.get(one.name)),
+            *(
+                ["; ".join(c.removeprefix(f"{key} ") for c in dict.fromkeys(one.chosen.values()))]
+                if tuned
+                else []
+            ),
+            last,
         )
-    return table
+    return made
 
 
-def _finite(value: Any) -> Any:
-    """Return ``value`` with null in the place of numbers that JSON does not know."""
+def as_values(study: Study) -> dict[str, Any]:
+    """Return everything that is told as plain values; what is not finite is None."""
+    from dataclasses import asdict
+
+    from actlab.compare import behaviour
+    from actlab.compare.comparison import sensitivity_tables, wortsman
+
+    ranking = study.ranking
+    return _plain(
+        {
+            "answer": study.answer,
+            "notes": study.notes,
+            "metric": asdict(study.metric),
+            "by": study.design.by,
+            "tuned": study.design.tuned,
+            "settings": study.design.fixed,
+            "test": ranking.test,
+            "correction": ranking.correction,
+            "alpha": ranking.alpha,
+            "baseline": ranking.baseline,
+            "levels": [
+                {**asdict(one), "interval": {**asdict(one.interval), "shown": one.interval.method}}
+                for one in ranking.levels
+            ],
+            "comparisons": [asdict(c) for c in ranking.comparisons],
+            "stability": behaviour.stability(study.runs).to_dicts(),
+            "cost": behaviour.cost(study.runs).to_dicts(),
+            "sensitivity": {key: rows.to_dicts() for key, rows in sensitivity_tables(study).items()},
+            "learning_rate_sensitivity": wortsman(study),
+            "runs": study.runs.drop("run", "higher").to_dicts(),
+            "problems": study.problems,
+        }
+    )
+
+
+def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
+        return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(v) for v in value]
+        return [_plain(v) for v in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import io
+import re
 import sys
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +30,9 @@ Print what runs recorded. A table too long for the screen becomes one line for e
   actlab query RUN --site 'blocks.*' --quantity 'pre.*' --last
   actlab query RUN --steps 100:2000 --every 10 --format csv --out rows.csv
   actlab query RUN1 RUN2 --site test                     several runs: a column run
+  actlab query SWEEP --site test --quantity accuracy --last        all runs of a sweep
   actlab query RUN --sql "SELECT site, max(value) FROM metrics WHERE quantity = 'dead_share' GROUP BY site"
+  actlab query SWEEP --sql "SELECT * FROM runs ORDER BY score DESC LIMIT 5"    state, score, what differs
 """
 
 
@@ -37,7 +41,10 @@ def main(argv: list[str]) -> int:
     arguments = _parse(argv)
     import polars as pl
 
+    from actlab.compare import find_runs
     from actlab.runs import damaged
+
+    arguments.runs = [run for folder in dict.fromkeys(arguments.runs) for run in _below(folder, find_runs)]
 
     try:
         rows, total, is_overview = _sql(arguments) if arguments.sql else _rows(arguments)
@@ -62,14 +69,14 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("runs", nargs="+", type=Path, metavar="RUN", help="a run folder, like runs/2026-11-22/143000")
+    add("runs", nargs="+", type=Path, metavar="RUN", help="run folders, or folders with runs below them")
     add("--table", default="metrics", choices=NAMED, help="which records (default: metrics)")
     add("--site", metavar="GLOB", action="append", help="only these sites, like 'blocks.*'; may be repeated")
     add("--quantity", metavar="GLOB", action="append", help="only these quantities (tensors, kinds of event)")
     add("--steps", metavar="FROM:TO", help="only these steps, both ends included; either may be left out")
     add("--every", type=int, metavar="N", help="every N-th row of each series, and its last")
     add("--last", action="store_true", help="the last row of each series")
-    add("--sql", metavar="QUERY", help="a SELECT over the tables " + ", ".join(NAMED))
+    add("--sql", metavar="QUERY", help="a SELECT over the tables " + ", ".join((*NAMED, "runs")))
     add("--limit", type=int, default=100, metavar="N", help="most lines of a table (100); 0: all rows")
     add("--format", choices=FORMATS, help="default: by --out's ending, else table")
     add("--out", type=Path, metavar="FILE", help="write there instead of to the terminal")
@@ -96,15 +103,17 @@ def _parse(argv: list[str]) -> argparse.Namespace:
 
 def _scan(folders: list[Path], table: str) -> pl.LazyFrame:
     """Return a table of one run, or of several with a column ``run``."""
-    import polars as pl
+    from actlab.runs import scan, scan_many
 
-    from actlab.runs import scan
+    return scan(folders[0], table) if len(folders) == 1 else scan_many(list(dict.fromkeys(folders)), table)
 
-    if len(folders) == 1:
-        return scan(folders[0], table)
-    return pl.concat(
-        [scan(f, table).select(pl.lit(str(f)).alias("run"), pl.all()) for f in dict.fromkeys(folders)]
-    )
+
+def _below(folder: Path, find: Callable[[list[Path]], list[Path]]) -> list[Path]:
+    """Return the run a folder is, or the runs below it; what is neither is told by whoever reads it."""
+    try:
+        return find([folder])
+    except InputError:
+        return [folder]
 
 
 def _rows(arguments: argparse.Namespace) -> tuple[pl.DataFrame, int, bool]:
@@ -152,9 +161,20 @@ def _overview(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
 def _sql(arguments: argparse.Namespace) -> tuple[pl.DataFrame, int, bool]:
     import polars as pl
 
-    context = pl.SQLContext({name: _scan(arguments.runs, name) for name in NAMED})
+    from actlab.compare import overview
+
+    context = pl.SQLContext(
+        {name: _scan(arguments.runs, name) for name in NAMED if _names(name, arguments.sql)}
+    )
+    if _names("runs", arguments.sql):
+        context.register("runs", overview(list(dict.fromkeys(arguments.runs))))
     found = context.execute(arguments.sql, eager=True)
     return found, len(found), False
+
+
+def _names(table: str, sql: str) -> bool:
+    """Tell whether a query speaks of a table: what it does not is not looked for on the disk."""
+    return re.search(rf"\b{table}\b", sql, re.IGNORECASE) is not None
 
 
 def _matching(rows: pl.LazyFrame, column: str, globs: list[str]) -> list[str]:

@@ -2,5 +2,6 @@
 
 from actlab.compare.comparison import Study as Study
 from actlab.compare.comparison import compare as compare
+from actlab.compare.comparison import overview as overview
 from actlab.compare.folders import find_runs as find_runs
 from actlab.compare.scores import Metric as Metric

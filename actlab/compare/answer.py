@@ -19,7 +19,9 @@ def show(metric: Metric) -> Callable[[float], str]:
     def written(value: float) -> str:
         if not math.isfinite(value):
             return "–"
-        return f"{100 * value:.1f} %" if metric.is_share else f"{value:.3g}"
+        if metric.is_share:
+            return f"{100 * value:.1f} %"
+        return f"{value:#.3g}".rstrip(".") if 1e-3 <= abs(value) < 1e3 else f"{value:.3g}"
 
     return written
 
@@ -50,15 +52,14 @@ def answer(ranking: Ranking, metric: Metric) -> str:
         return f"No run has a {metric.name} yet: nothing can be told."
     first = levels[0]
     if len(levels) == 1:
-        return f"{first.name} alone has a {metric.name}, {written(first.score)}: there is nothing to compare it with."
+        return f"{first.name} alone has a {metric.name}, {written(first.score)}: nothing to compare it with."
     if ranking.baseline:
         return _against(ranking, metric)
     seeds = max(one.interval.n for one in levels)
     if seeds == 1:
         return (
             f"One seed each: {first.name} scored best ({written(first.score)} {metric.name}), and whether by more "
-            "than "
-            "luck these data cannot tell. Run each with several seeds."
+            "than luck these data cannot tell. Run each with several seeds."
         )
     tied = [name for name in tied_with(ranking, first.name) if any(o.name == name for o in levels)]
     if not tied:
@@ -71,8 +72,7 @@ def answer(ranking: Ranking, metric: Metric) -> str:
         return (
             f"{first.name} is best: {_with_interval(ranking, first.name, metric)} {metric.name} against "
             f"{written(second.score)} of {second.name}, the next; better than every other, {p_text(most)} or less "
-            f"after "
-            f"correction for {len(ranking.comparisons)} comparison{'s' * (len(ranking.comparisons) > 1)}."
+            f"after correction for {len(ranking.comparisons)} comparison{'s' * (len(ranking.comparisons) > 1)}."
         )
     same = [name for name in tied if (c := ranking.between(first.name, name)) and c.paired.identical]
     open_ = [name for name in tied if name not in same]
@@ -95,11 +95,11 @@ def _with_interval(ranking: Ranking, name: str, metric: Metric) -> str:
     return f"{written(one.score)} ({low} to {high})"
 
 
-def _more(ranking: Ranking, name: str, others: Sequence[str]) -> str:
+def _more(ranking: Ranking, name: str, others: Sequence[str], it: str = "it") -> str:
     """Return how many seeds would tell ``name`` from the first of ``others``, and from the easiest one."""
     found = [(other, c) for other in others if (c := ranking.between(name, other))]
     told = [_needed(c) for _, c in found]
-    words = f"{told[0]} would tell it from {found[0][0]}"
+    words = f"{told[0]} would tell {it} from {found[0][0]}"
     easiest = min(range(len(found)), key=lambda i: found[i][1].needed or math.inf)
     if easiest and found[easiest][1].needed:
         words += f", {told[easiest]} from {found[easiest][0]}"
@@ -130,7 +130,7 @@ def _against(ranking: Ranking, metric: Metric) -> str:
     if worse:
         parts.append(f"{listed(worse)} {'is' if len(worse) == 1 else 'are'} worse than {base}")
     if tied:
-        parts.append(f"{listed(tied)} cannot be told from {base}; {_more(ranking, base, tied)}")
+        parts.append(f"{listed(tied)} cannot be told from {base}; {_more(ranking, base, tied, base)}")
     return f"By {metric.name}, {'; '.join(parts)}."
 
 
@@ -153,32 +153,26 @@ def notes(ranking: Ranking, metric: Metric) -> list[str]:
     if ranking.test == "t" and math.isfinite(least):
         found.append(
             f"Student's t takes differences to be bell-shaped. Flipping signs would not, but with {n} seeds its "
-            f"smallest "
-            f"p is {least:.2g}"
-            + (f", {min(1.0, least * many):.2g} after correction" if many > 1 else "")
+            f"smallest p is {least:.3g}"
+            + (f", {min(1.0, least * many):.3g} after correction" if many > 1 else "")
             + "."
         )
     covered = covers(low)
     if covered is not None and ranking.levels[0].interval.method == "t":
         found.append(
-            f"Intervals are Student's t ({percent}) over {n} seeds; the bootstrap's, beside them, would cover about "
-            f"{covered:.0%} where it says 95 % with so few.".replace("%", " %").replace("  ", " ")
+            f"Intervals are Student's t ({percent}) over {n} seeds; the bootstrap's, beside them, would cover "
+            f"about {covered:.0%} where it says 95 % with so few.".replace("%", " %").replace("  ", " ")
         )
     elif low == 2:
         found.append(
-            "Intervals are Student's t over 2 seeds: so wide that they say little, and no bootstrap is possible."
+            "Intervals are Student's t over 2 seeds: too wide to say much; a bootstrap is not possible."
         )
     chosen = max((one.choices for one in ranking.levels), default=1)
     if any(len(one.chosen) and one.choices > 1 for one in ranking.levels):
         found.append(
-            "Each level stands at its own best condition, chosen on the same seeds: its score is lowered by the "
-            "bootstrap's "
-            f"estimate of that luck, its interval and p are widened for the conditions that "
-            f"competed (up to {chosen})."
-            if metric.higher
-            else "Each level stands at its own best condition, chosen on the same seeds: its score is raised by the "
-            f"bootstrap's estimate of that luck, its interval and p are widened for those that competed "
-            f"(up to {chosen})."
+            "Each level stands at its own best condition, chosen on the same seeds: its score is "
+            f"{'lowered' if metric.higher else 'raised'} by the bootstrap's estimate of that luck, its interval and "
+            f"p are widened for the conditions that competed (up to {chosen:,})."
         )
     if metric.over == "best":
         found.append(

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from actlab.compare.intervals import interval
 from actlab.compare.scores import at_end
 from actlab.errors import InputError
-from actlab.stability.sensitivity import learning_rate_sensitivity
 
 SITES = ("dead_share", "saturated_share", "post.variance", "gradient_norm")
 
@@ -80,8 +80,6 @@ def sensitivity(runs: pl.DataFrame, key: str, others: Sequence[str], level: floa
 
     Where other keys were tuned too, each value of the key stands at the best of the others: ``others`` are columns.
     """
-    from actlab.compare.intervals import interval
-
     found = []
     scored = runs.filter(pl.col("used") & pl.col(key).is_not_null())
     higher = bool(scored["higher"].first()) if len(scored) else True
@@ -108,6 +106,8 @@ def wortsman(runs: pl.DataFrame, rates: str) -> dict[str, float]:
     Per seed (and per value of whatever else was tuned), see `actlab.stability.learning_rate_sensitivity`; seeds that
     lack a rate others have are left out.
     """
+    from actlab.stability.sensitivity import learning_rate_sensitivity  # brings jax
+
     begun = runs.filter(pl.col("state").is_in(["finished", "diverged"]) & pl.col("initial_loss").is_finite())
     begun = begun.filter(pl.col(rates).is_not_null())
     grid = begun[rates].unique().sort()

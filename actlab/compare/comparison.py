@@ -13,7 +13,7 @@ import polars as pl
 
 from actlab.compare import answer as words
 from actlab.compare import behaviour, scores
-from actlab.compare.factors import Design, design, short, text
+from actlab.compare.factors import Design, design, short, text, varied
 from actlab.compare.folders import Found, find_runs, read
 from actlab.compare.paired import Correction, Test
 from actlab.compare.ranking import Ranking, rank
@@ -134,7 +134,7 @@ def compare(
     ranking = rank(
         *_cube(runs, plan),
         higher=metric.higher,
-        baseline=baseline,
+        baseline=_level_called(baseline, plan.levels),
         alpha=alpha,
         test=test,
         correction=correction,
@@ -217,6 +217,12 @@ def _runs(
     )
 
 
+def _level_called(name: str | None, levels: Sequence[str]) -> str | None:
+    """Return the level of a name, which may leave the key out: "0.01" for "learning_rate 0.01"."""
+    same = [level for level in levels if name is not None and level.rpartition(" ")[2] == name]
+    return same[0] if name not in levels and len(same) == 1 else name
+
+
 def _typed(key: str, values: Sequence[Any]) -> pl.Series:
     kinds = {type(v) for v in values if v is not None}
     if kinds and kinds <= {int, float}:
@@ -266,31 +272,33 @@ def _warnings(study: Study) -> list[str]:
             f" --at {low} judges all at the step of the first cut." if study.metric.at is None and low else ""
         )
         found.append(
-            f"{pruned} runs were stopped early for scoring badly, so those that finished were chosen by their "
-            "scores: "
-            f"means over them are too good.{how}"
+            f"{_runs_that(pruned, 'were', 'was')} stopped early for scoring badly, so those that finished were "
+            f"chosen by scores: means over them are too good.{how}"
         )
     if diverged := count.get("diverged"):
         scored = runs.filter((pl.col("state") == "diverged") & pl.col("used"))
         how = (
-            "count as what they scored before the first step"
+            "what was scored before the first step counts, as if never begun"
             if len(scored)
-            else f"have no {study.metric.name} before the first step and are left out"
+            else f"left out, having no {study.metric.name} before the first step"
         )
-        found.append(f"{diverged} runs diverged and {how}.")
+        found.append(f"{_runs_that(diverged, 'diverged', 'diverged')}; {how}.")
     if repeated := int(runs["repeated"].sum()):
-        found.append(f"{repeated} runs repeat the configuration of another: the one started last counts.")
+        found.append(
+            f"{_runs_that(repeated, 'repeat')} the configuration of another: the one started last counts."
+        )
     for key, values in list(plan.confounded.items())[:3]:
         told = ", ".join(f"{value} for {level}" for level, value in list(values.items())[:4])
-        found.append(
-            f"{key} differs wherever {plan.by[0]} does ({told}): which of the two makes a difference is open."
-        )
+        found.append(f"{key} differs wherever {plan.by[0]} does ({told}): which of the two matters is open.")
     found += _uneven(study)
     if (runs["strategy"] == "vmap").any():
-        found.append(
-            "Vmapped lanes differ from single runs in the last bits; training amplifies that like another seed."
-        )
+        found.append("Vmapped lanes differ from single runs in the last bits, and training amplifies that.")
     return found
+
+
+def _runs_that(count: int, do: str, does: str | None = None) -> str:
+    """Return "3 runs repeat", "1 run repeats"."""
+    return f"{count:,} runs {do}" if count != 1 else f"1 run {does or do + 's'}"
 
 
 def _uneven(study: Study) -> list[str]:
@@ -304,8 +312,7 @@ def _uneven(study: Study) -> list[str]:
     if tried and min(tried.values()) != max(tried.values()):
         low, high = min(tried, key=lambda n: tried[n]), max(tried, key=lambda n: tried[n])
         found.append(
-            f"Not tuned alike: {high} at {tried[high]} conditions, {low} at {tried[low]}; more tries find better "
-            "ones."
+            f"Not tuned alike: {high} at {tried[high]} conditions, {low} at {tried[low]}; more tries find better."
         )
     seeds = {one.name: one.interval.n for one in study.ranking.levels}
     if seeds and min(seeds.values()) != max(seeds.values()):
@@ -323,6 +330,25 @@ def _uneven(study: Study) -> list[str]:
             else f"Levels share no {keys}: they are compared across them, and the difference may be theirs."
         )
     return found
+
+
+def overview(folders: Sequence[Path]) -> pl.DataFrame:
+    """Return a row for each run folder: run, state, score (last test accuracy) and every key that differs.
+
+    A damaged run has its row, without more than its name and state.
+    """
+    found = [read(folder) for folder in folders]
+    keys = varied([f.config for f in found if f.problem is None])
+    rows = [f.info.get("scores") or {} for f in found]
+    value = [row.get("test accuracy") if isinstance(row, dict) else None for row in rows]
+    return pl.DataFrame(
+        [
+            pl.Series("run", [str(f.folder) for f in found], pl.String),
+            pl.Series("state", [f.state for f in found], pl.String),
+            pl.Series("score", value, pl.Float64, strict=False),
+            *(_typed(key, [f.config.get(key) for f in found]) for key in keys),
+        ]
+    )
 
 
 def sensitivity_tables(study: Study) -> dict[str, pl.DataFrame]:

@@ -96,18 +96,13 @@ def design(
         if key not in known and key not in groups:
             raise InputError(f"no run has a key {key!r}{suggest(key, [*(columns or known), *groups])}")
     labels = {key: _labels(key, configs, columns) for key in by}
-    if len(by) == 1:
-        level = labels[by[0]]
-    else:
-        names = [short(key, list(by)) for key in by]
-        rows = zip(*labels.values(), strict=True)
-        level = [", ".join(f"{n}={v}" for n, v in zip(names, row, strict=True)) for row in rows]
+    level = [" · ".join(row) for row in zip(*labels.values(), strict=True)]
 
     others = {k: v for k, v in columns.items() if k != SEED and not any(_factor(k, b, known) for b in by)}
-    if not any(_within(b, ("activation",)) for b in by):  # an activation is one thing, not its parameters
-        rest = {k: v for k, v in others.items() if not _within(k, ("activation",))}
-        if len(rest) < len(others):
-            others = rest | {"activation": tuple(_labels("activation", configs, columns))}
+    within = [k for k in others if _within(k, ("activation",))]
+    if within and not any(_within(b, ("activation",)) for b in by):  # it is one thing, not its parameters
+        others = {k: v for k, v in others.items() if not _within(k, ("activation",))}
+        others["activation"] = tuple(_labels("activation", configs, columns))
     confounded = {}
     for key in [k for k, v in others.items() if _follows(v, level)]:
         column = others.pop(key)
@@ -153,7 +148,9 @@ def _labels(
     key: str, configs: Sequence[Mapping[str, Scalar]], columns: Mapping[str, tuple[Scalar, ...]]
 ) -> list[str]:
     if any(key in config for config in configs):
-        return [text(config.get(key)) for config in configs]
+        values = [config.get(key) for config in configs]
+        named_by_itself = all(isinstance(v, str) for v in values)
+        return [text(v) if named_by_itself else f"{key.rpartition('.')[2]} {text(v)}" for v in values]
     named = [
         next((str(c[n]) for n in (f"{key}.name", f"{key}._target_") if c.get(n)), "none") for c in configs
     ]

@@ -7,7 +7,6 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 ENOUGH = 20
 """Seeds from which the bootstrap's interval is the one shown: there a nominal 95 % covers 92 %."""
@@ -70,6 +69,8 @@ def interval(
     >>> found.mean, round(found.low, 2), round(found.high, 2)
     (2.5, 0.45, 4.55)
     """
+    from scipy import stats  # most of a second: for whoever tests, not for whoever imports
+
     values = np.asarray(values, np.float64)
     values = values[np.isfinite(values)]
     n, nan = len(values), float("nan")
@@ -92,6 +93,8 @@ def interval(
 
 
 def _bootstrap(values: np.ndarray, level: float) -> tuple[float, float]:
+    from scipy import stats
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of degenerate resamples: NaN is handed on
         found = stats.bootstrap(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 Test = Literal["auto", "t", "sign-flip"]
 Correction = Literal["holm", "bh", "none"]
@@ -58,6 +57,8 @@ def paired(a: np.ndarray, b: np.ndarray, *, level: float = 0.95) -> Paired:
     >>> found.n, round(found.p_t, 3), found.p_sign, found.p_least
     (3, 0.035, 0.25, 0.25)
     """
+    from scipy import stats  # most of a second: for whoever tests, not for whoever imports
+
     d = np.asarray(a, np.float64) - np.asarray(b, np.float64)
     d = d[np.isfinite(d)]
     n, nan = len(d), float("nan")
@@ -109,6 +110,8 @@ def adjusted(p: Sequence[float], correction: Correction) -> list[float]:
     >>> adjusted([0.01, 0.04, 0.03], "holm")
     [0.03, 0.06, 0.06]
     """
+    from scipy import stats
+
     values = np.asarray(p, np.float64)
     good = np.flatnonzero(np.isfinite(values))
     if correction == "holm" and len(good):
@@ -122,6 +125,8 @@ def adjusted(p: Sequence[float], correction: Correction) -> list[float]:
 
 def power(n: int, effect: float, alpha: float) -> float:
     """Return the chance that a two-sided paired t-test of ``n`` seeds finds a mean of ``effect`` deviations."""
+    from scipy import stats
+
     limit = stats.t.isf(alpha / 2, n - 1)
     shift = abs(effect) * math.sqrt(n)
     # The far tail of the noncentral t is not always computed; it is nothing where the shift is large.

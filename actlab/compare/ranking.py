@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -16,6 +16,9 @@ from actlab.compare.paired import Correction, Paired, Test
 from actlab.compare.tuned import Tuned, choose, mean_of
 from actlab.errors import InputError, suggest
 
+GROUPS = 6
+"""Most letters: spreads that differ make groups that overlap in every way, and then letters say nothing."""
+
 
 @dataclass(frozen=True)
 class Level:
@@ -23,7 +26,8 @@ class Level:
 
     ``score`` is the mean over seeds at the best condition less the ``optimism`` of having chosen it; ``interval`` is
     of that condition's mean, its worse end moved out for the choice. ``chosen`` names the condition in each setting.
-    ``letters`` it shares with those it cannot be told apart from.
+    ``ranks`` are the best and the worst place it could have by the tests; ``letters`` it shares with those it cannot
+    be told apart from, "" for all where that would take more than ``GROUPS`` letters.
     """
 
     name: str
@@ -33,6 +37,7 @@ class Level:
     choices: int
     chosen: dict[str, str]
     scores: np.ndarray
+    ranks: tuple[int, int] = (1, 1)
     letters: str = ""
 
 
@@ -40,8 +45,7 @@ class Level:
 class Comparison:
     """Two levels, the better mean first: difference and tests over shared seeds.
 
-    ``p`` is corrected for the choice of the condition of ``better``, ``p_adjusted`` for the number of comparisons
-    too.
+    ``p`` is corrected for the choice of ``better``'s condition, ``p_adjusted`` for the number of comparisons too.
     ``needed`` is how many seeds would tell them apart were the difference what it looks like; None: beyond reach.
     """
 
@@ -163,10 +167,20 @@ def _lettered(ranking: Ranking) -> Ranking:
         i, j = place[c.better], place[c.worse]
         apart[i, j] = apart[j, i] = c.told
     said = letters(apart)
+    if len(set("".join(said))) > GROUPS or any("'" in one for one in said):
+        said = [""] * len(names)
+    better = {name: sum(c.told and c.worse == name for c in ranking.comparisons) for name in names}
+    worse = {name: sum(c.told and c.better == name for c in ranking.comparisons) for name in names}
     levels = tuple(
-        Level(**{**vars(one), "letters": letter}) for one, letter in zip(ranking.levels, said, strict=True)
+        replace(one, letters=letter, ranks=(1 + better[one.name], len(names) - worse[one.name]))
+        for one, letter in zip(ranking.levels, said, strict=True)
     )
-    return Ranking(**{**vars(ranking), "levels": levels})
+    return replace(ranking, levels=levels)
+
+
+def rank_range(one: Level) -> str:
+    """Return the places a level could have: "1–3", or "2" where only one is left."""
+    return "–".join(map(str, dict.fromkeys(one.ranks)))
 
 
 def tied_with(ranking: Ranking, name: str) -> list[str]:

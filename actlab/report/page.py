@@ -104,14 +104,14 @@ def page(run: Run, bundle: str, diagnosis: Diagnosis, detected: Sequence[Any] = 
         details=sections.details(run),
         version=f" {escape(str(version))}" if version else "",
         when=f" on {datetime.datetime.now().astimezone():%d %B %Y, %H:%M}",
-        payload=_payload(views),
+        payload=payload(views),
         bundle=bundle,
         code=code,
         style=style,
     )
 
 
-def _payload(views: list[View]) -> str:
+def payload(views: Sequence[View], light: dict[str, Any] = LIGHT, dark: dict[str, Any] = DARK) -> str:
     """Return specifications, each once, and the views' data as JSON that cannot end its script element."""
     specs: dict[str, int] = {}
     listed: list[dict[str, Any]] = []
@@ -125,7 +125,7 @@ def _payload(views: list[View]) -> str:
         {
             "specs": [json.loads(spec) for spec in specs],
             "views": listed,
-            "themes": {"light": LIGHT, "dark": DARK},
+            "themes": {"light": light, "dark": dark},
         },
         separators=(",", ":"),
         allow_nan=False,
