@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from actlab.compare.folders import Scalar
@@ -173,5 +173,8 @@ def _follows(column: Sequence[Scalar], other: Sequence[Scalar]) -> bool:
 
 def _cells(columns: Mapping[str, Sequence[Scalar]], keys: Sequence[str], runs: int) -> tuple[str, ...]:
     """Return a label for each run: "learning_rate 0.01, weight_decay 0"; "" without keys."""
-    name: Callable[[str], str] = lambda key: short(key, list(columns))  # noqa: E731
+
+    def name(key: str) -> str:
+        return short(key, list(columns))
+
     return tuple(", ".join(f"{name(key)} {text(columns[key][i])}" for key in keys) for i in range(runs))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.extend.core import Literal
 
 from actlab.stats.sites import Scalars
 
@@ -55,3 +56,14 @@ def layer_leaves(tree: Params) -> list[tuple[str, jax.Array]]:
     """Return (layer name, array) for every parameter: the path without the parameter's own name."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return [(jax.tree_util.keystr(path[:-1], simple=True, separator="."), leaf) for path, leaf in leaves]
+
+
+def forward_order(fn: Callable[..., Any], params: dict[str, Any], *inputs: Any) -> list[str]:
+    """Return the layers in the order in which ``fn(params, ...)`` first uses their parameters."""
+    jaxpr = jax.make_jaxpr(fn)(params, *inputs).jaxpr
+    layers = [layer for layer, _ in layer_leaves(params)]
+    of = dict(zip(jaxpr.invars[: len(layers)], layers, strict=True))
+    used = (
+        of[atom] for eqn in jaxpr.eqns for atom in eqn.invars if not isinstance(atom, Literal) and atom in of
+    )
+    return list(dict.fromkeys([*used, *layers]))

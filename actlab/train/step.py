@@ -6,7 +6,7 @@ chunk, E steps of a window, B batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Any
 
 import jax
@@ -14,14 +14,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from jax.extend.core import Literal
 
 from actlab.data import batch_indices
 from actlab.errors import InputError
 from actlab.nn import sites
 from actlab.nn.numbers import given
 from actlab.stats import VALUE, Reading, Seen, probe_names, value_and_grad, watch
-from actlab.stats.layers import layer_leaves, layer_statistics, norm
+from actlab.stats.layers import forward_order, layer_leaves, layer_statistics, norm
 from actlab.stats.observer import Key, Observer, Rows
 from actlab.train import numbers
 from actlab.train.setup import Setup, TrainState
@@ -49,7 +48,7 @@ class Program:
         _, probes = jax.eval_shape(watch(self._loss, reading=VALUE), *inputs)
         self.probes = probe_names(self._loss)(*inputs)  # in forward order: a dict comes out of a trace sorted
         self.shapes = probes = {name: probes[name] for name in self.probes}
-        self.layers = _forward_order(self._loss, *inputs)
+        self.layers = forward_order(self._loss, *inputs)
         self.sites = [name.removesuffix(".pre") for name in self.probes if name.endswith(".pre")]
         self.observer = Observer(setup.stats, setup.act, probes, setup.batch_size, stacked)
         # Numbers cross into compiled code as inputs, the seed rather than a key: one program serves them all.
@@ -392,17 +391,6 @@ class Program:
         inputs = self.batch(state, x, y)
         _, rows, _ = self._recorded(state, *inputs, every=1, every_row=True, **self._start())
         return rows.vector(self.keys)
-
-
-def _forward_order(fn: Callable[..., Any], params: dict[str, Any], *inputs: Any) -> list[str]:
-    """Return the layers in the order in which ``fn(params, ...)`` first uses their parameters."""
-    jaxpr = jax.make_jaxpr(fn)(params, *inputs).jaxpr
-    layers = [layer for layer, _ in layer_leaves(params)]
-    of = dict(zip(jaxpr.invars[: len(layers)], layers, strict=True))
-    used = (
-        of[atom] for eqn in jaxpr.eqns for atom in eqn.invars if not isinstance(atom, Literal) and atom in of
-    )
-    return list(dict.fromkeys([*used, *layers]))
 
 
 def run_once() -> dict[str, Any] | None:
