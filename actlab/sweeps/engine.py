@@ -114,6 +114,10 @@ class _Sweep:
                 kind, *others = split(kind, self.runs)
                 waiting = others + waiting
                 self.groups += len(others)
+                if (devices := kind.run.setup.parallel.data) > 1:
+                    raise InputError(
+                        f"parallel.data={devices}: a sweep has a lane for every device; it is for one big run"
+                    )
                 _check_rungs(kind, rungs)
                 stacked, portions_ = self._plan(kind)
             except InputError as e:

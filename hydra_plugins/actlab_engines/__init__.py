@@ -12,6 +12,7 @@ import pickle
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +95,22 @@ def _only(given: Any, *known: str, of: str) -> dict[str, Any]:
     return {k: v for k, v in values.items() if v is not None}
 
 
+def _as_shipped(given: Any, conf: Any, *known: str, of: str) -> None:
+    """Refuse keys of a launcher's config, other than ``known``, that do not stand at the plugin's defaults."""
+    for field in fields(conf):
+        default = field.default if field.default is not MISSING else field.default_factory()
+        value = given.get(field.name, default)
+        value = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+        if field.name not in ("_target_", *known) and value != default:
+            from actlab.errors import InputError
+
+            raise InputError(
+                f"{of}.{field.name}={value!r} would change nothing: this launcher takes {', '.join(known)}"
+            )
+
+
 with suppress(ImportError):
+    from hydra_plugins.hydra_joblib_launcher import config as joblib_config
     from hydra_plugins.hydra_joblib_launcher import joblib_launcher
 
     class JoblibLauncher(joblib_launcher.JoblibLauncher):
@@ -104,11 +120,13 @@ with suppress(ImportError):
             """Launch every job."""
             from actlab.sweeps.outward import Joblib
 
+            _as_shipped(self.joblib, joblib_config.JobLibLauncherConf, "n_jobs", of="hydra.launcher")
             n_jobs = int(self.joblib.get("n_jobs", -1))
             return _launch(self, Joblib(None if n_jobs == -1 else n_jobs), job_overrides, initial_job_idx)
 
 
 with suppress(ImportError):
+    from hydra_plugins.hydra_submitit_launcher import config as submitit_config
     from hydra_plugins.hydra_submitit_launcher import submitit_launcher
 
     class SubmititLocalLauncher(submitit_launcher.LocalLauncher):
@@ -119,6 +137,8 @@ with suppress(ImportError):
             from actlab.sweeps.outward import Submitit
 
             p = self.params
+            known = ("timeout_min", "cpus_per_task", "gpus_per_node", "submitit_folder", "name")
+            _as_shipped(p, submitit_config.LocalQueueConf, *known, of="hydra.launcher")
             engine = Submitit(
                 executor="local",
                 timeout_min=p["timeout_min"],

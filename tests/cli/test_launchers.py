@@ -141,3 +141,18 @@ def test_a_sweep_of_runs_on_several_devices_is_refused(actlab, here, launcher):
     code, _, err = actlab("train", "-m", "seed=0,1", "parallel.data=2", *launcher)
     assert code == 2 and "parallel.data is for one big run" in err
     assert not list(here.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("joblib", "pre_dispatch=4"), ("joblib", "timeout=3"), ("submitit_local", "mem_gb=2")]
+)
+def test_a_key_that_would_change_nothing_is_refused(here, capsys, name, key):
+    if not installed(name):
+        pytest.skip(f"{PLUGINS[name].replace('_', '-')} is not installed")
+    from actlab.cli import run
+
+    argv = ["train", "-m", *JOB, "seed=0,1", f"hydra/launcher={name}", f"hydra.launcher.{key}"]
+    assert run(argv) == 2
+    err = capsys.readouterr().err
+    assert "would change nothing: this launcher takes" in err and key.split("=")[0] in err
+    assert len(err.splitlines()) == 1

@@ -18,6 +18,7 @@ from actlab.sweeps import batch as batch_module
 from actlab.train import Stability, adam, sgd, train
 from actlab.train.checkpoint import Checkpoints
 from actlab.train.folder import RunFolder
+from actlab.train.parallel import Parallel
 
 
 def alone(run, path):
@@ -229,6 +230,13 @@ def test_halving_drops_the_worst_of_all_groups(a_run, tmp_path):
     ]
     with pytest.raises(InputError, match=r"halving.rungs=\[30\]: each must be a multiple of eval_every=20"):
         raise lanes([a_run()], tmp_path / "c", Options(halving=Halving([30])))[0]
+
+
+def test_a_lane_has_one_device(a_run, tmp_path):
+    (error,) = lanes([a_run(parallel=Parallel(data=2))], tmp_path)
+    assert isinstance(error, InputError) and "parallel.data=2: a sweep has a lane for every device" in str(
+        error
+    )
 
 
 def test_lanes_by_memory(a_run):
