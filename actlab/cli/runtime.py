@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import platform
 import subprocess
 import sys
@@ -62,6 +63,16 @@ def prepare() -> None:
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def cores_as_devices() -> None:
+    """Make a device of every core this process may use, where JAX runs on a CPU: lanes are spread over devices.
+
+    That has to be said before JAX is first used; after that, what it has stays.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(RuntimeError):
+        jax.config.update("jax_num_cpu_devices", cores)
 
 
 def facts(path: Path) -> dict[str, Any]:

@@ -52,7 +52,9 @@ def run(argv: list[str], master: DictConfig, task: Callable[[DictConfig], Any], 
     _refuse(master)
     path = folder(argv, master, fresh)
     place = [] if _dir(master) == str(path) else [f"hydra.sweep.dir={composing.quote(path)}"]
-    from actlab.cli.runtime import circumstances, logging_to, now, warnings_told
+    from actlab.cli.runtime import circumstances, cores_as_devices, logging_to, now, warnings_told
+
+    cores_as_devices()
 
     with Table(path) as table, ExitStack() as stack:
         display = stack.enter_context(SweepDisplay(path, str(master.get("objective", "test accuracy"))))

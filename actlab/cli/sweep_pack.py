@@ -71,9 +71,10 @@ def run_pack(jobs: Sequence[Job], options: Mapping[str, Any], tell: Tell | None 
     What is wrong with one job is how that one ended. ``options`` are those of ``actlab.sweeps.Options``;
     ``tell``, in this process only, hears how far the jobs are and which have ended; all by place in ``jobs``.
     """
-    from actlab.cli.runtime import prepare
+    from actlab.cli.runtime import cores_as_devices, prepare
     from actlab.sweeps import Lane, train_lanes
 
+    cores_as_devices()
     prepare()
     ended: dict[int, Ended] = {}
     runs = _runs(jobs, ended)

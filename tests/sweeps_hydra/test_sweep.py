@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 import signal
 import sys
@@ -328,3 +329,12 @@ def test_bad_jobs_with_the_basic_launcher(here, capsys):
     assert json.loads((here / "s" / "1" / "run.json").read_text())["state"] == "finished"
     assert run(["train", "-m", *SMALL, "seed=0,1", "--fresh"]) == 2
     assert "--fresh is for hydra/launcher=vmap" in capsys.readouterr().err
+
+
+def test_lanes_are_spread_over_the_cores(process, here):
+    """In a process of its own, where nobody has said how many devices there are."""
+    done = process("train", "-m", "hydra/launcher=vmap", *SMALL, "seed=0,1", "hydra.sweep.dir=s")
+    _, err = done.communicate(timeout=100)
+    assert done.returncode == 0, err
+    lanes = json.loads((here / "s" / "0" / "run.json").read_text())["lanes"]
+    assert lanes == {"strategy": "map", "together": 2, "devices": min(2, len(os.sched_getaffinity(0)))}
