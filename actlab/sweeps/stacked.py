@@ -95,6 +95,7 @@ class Stacked:
     @staticmethod
     def _where_on(fn, state, going, data):
         """Return ``fn``, whose first result is a new state; the same state, and zeros for the rest, if not going."""
+        fn = jax.jit(fn, inline=True)  # traced once, for its shapes and for the branch
         _, *rest = jax.eval_shape(fn, state, data)
 
         def stay(state, _):
@@ -133,9 +134,10 @@ class Stacked:
                 state, going = both
                 if self.strategy == "vmap":
                     return fn(state, *shared)
-                shape = jax.eval_shape(fn, state, *shared)
+                once = jax.jit(fn, inline=True)  # traced once, for its shapes and for the branch
+                shape = jax.eval_shape(once, state, *shared)
                 nothing = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shape)
-                return jax.lax.cond(going, lambda s, d: fn(s, *d), lambda *_: nothing, state, shared)
+                return jax.lax.cond(going, lambda s, d: once(s, *d), lambda *_: nothing, state, shared)
 
             return self.over_lanes(lane, (states, on), shared)
 
