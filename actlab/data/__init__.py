@@ -5,3 +5,7 @@ from actlab.data.cache import cache_dir as cache_dir
 from actlab.data.dataset import Dataset as Dataset
 from actlab.data.digits import digits as digits
 from actlab.data.mnist1d import mnist1d as mnist1d
+from actlab.data.planar import checkerboard as checkerboard
+from actlab.data.planar import moons as moons
+from actlab.data.planar import rings as rings
+from actlab.data.planar import spirals as spirals

@@ -13,8 +13,8 @@ with an empty compilation cache each time. ``vmap`` is `actlab train -m ... hydr
 
 Without ``--whole`` a rival does two parts of the 128 runs, and what further runs take each is extrapolated; rivals
 alternate with ours, ``--rounds`` times. ``warm`` is ours once more, with the compilation cache that the first left:
-what it takes less is what compiling takes. The roof: the matrix products of 384,000 steps alone, on both cores at once,
-by a process of one thread on each.
+what it takes less is what compiling takes. The roof: the matrix products of 384,000 steps alone, on both cores at
+once, by a process of one thread on each.
 """
 
 from __future__ import annotations
