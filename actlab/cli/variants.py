@@ -50,6 +50,7 @@ def _label(swept: list[str]) -> str:
     words = []
     for override in swept:
         key, _, value = override.lstrip("+").partition("=")
+        value = value.lower() if value in ("True", "False") else value
         name = key.rpartition(".")[2].replace("_", " ")
         words.append(value if key == "activation" else f"{name} {value}")
     return ", ".join(words)

@@ -155,7 +155,9 @@ def drawing(films: Sequence[tuple[str, Film]], data: str) -> dict[str, Any]:
     rows = [alt.hconcat(_map(label, film), *_layers(film)) for label, film in films]
     title = alt.Title(
         f"{data}: decision and hidden layers after training",
-        subtitle=["layers in the plane of their two principal axes, with the accuracy of a linear probe on all of a layer"],
+        subtitle=[
+            "layers in the plane of their two principal axes, with the accuracy of a linear probe on all of a layer"
+        ],
         fontSize=18,
         subtitleFontSize=13,
         offset=14,

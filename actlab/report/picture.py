@@ -79,14 +79,14 @@ def picture(run: Run, most_sites: int = 2, found: Sequence[Finding] = ()) -> dic
         },
         "padding": 24,
         "spacing": 32,
-        "concat": [_panel(view) for view in chosen],
+        "concat": [panel(view) for view in chosen],
         "columns": 2,
         "align": "each",
         "resolve": {"scale": dict.fromkeys(("color", "shape", "strokeDash"), "independent")},
     }
 
 
-def _panel(view: View) -> dict[str, Any]:
+def panel(view: View) -> dict[str, Any]:
     """Return a view as a panel of a larger picture, its data inside its own layers."""
     panel = complete(view, WIDTH)
     # A picture has no signals: what an expression names is written into it.

@@ -1,0 +1,132 @@
+r"""What becomes of a signal through the depth of a network at its first step, over many initialisations.
+
+At every site, of its pre-activations h of a batch of inputs:
+
+.. math::
+    q = \operatorname{mean}\, h^2, \qquad
+    c = \operatorname{mean}_{a \ne b} \frac{h_a \cdot h_b}{\lVert h_a \rVert \lVert h_b \rVert}, \qquad
+    g = \operatorname{rms}\, \frac{\partial\,\mathrm{loss}}{\partial h}
+
+Poole et al. 2016, arXiv:1606.05340; Schoenholz et al. 2017, arXiv:1611.01232. Shapes: S seeds, L sites, B inputs,
+T trainings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from actlab.errors import InputError
+from actlab.stats import VALUE, value_and_grad
+from actlab.train import Run
+
+BATCH = 64  # inputs whose pairs are compared
+LEAST = 1e-30  # where a signal is gone, its logarithm is not
+
+
+@dataclass(frozen=True, eq=False)
+class Propagation:
+    """What S initialisations make of a signal, and what training made of the first T of them.
+
+    Args:
+        sites: L names, in forward order.
+        q: (S, L) mean square of the pre-activations.
+        c: (S, L) mean cosine of two inputs.
+        g: (S, L) root mean square of the loss's gradient there.
+        inputs: (q, c) of the inputs themselves.
+        accuracy: (T,) on the test split after training; NaN where training diverged.
+        chance: the accuracy of always saying the commonest class.
+    """
+
+    sites: tuple[str, ...]
+    q: np.ndarray
+    c: np.ndarray
+    g: np.ndarray
+    inputs: tuple[float, float]
+    accuracy: np.ndarray
+    chance: float
+
+
+def propagation(run: Run, *, seeds: int = 16, trained: int = 1) -> Propagation:
+    """Return what ``seeds`` initialisations of a run's model make of a signal; train the first ``trained`` in memory.
+
+    The seeds are the run's and those after it; all see the same inputs, the first of the test split.
+
+    Raises:
+        InputError: no initialisation, fewer of them than trainings, a model without a site, inputs that are tokens.
+
+    """
+    if seeds < 2 or not 0 <= trained <= seeds:
+        raise InputError(
+            f"seeds={seeds}, trained={trained}: at least 2 seeds, and not more trainings than seeds"
+        )
+    program, setup = run.program, run.setup
+    if not program.sites:
+        raise InputError("explain network needs a model with an activation: model.depth=1, say")
+    data = setup.data
+    if not np.issubdtype(data.x_test.dtype, np.floating):
+        raise InputError(
+            f"explain network compares inputs that are numbers, {data.name} has {data.x_test.dtype}"
+        )
+    x, y = jnp.asarray(data.x_test[:BATCH]), jnp.asarray(data.y_test[:BATCH])
+    own = [{**run.numbers, "seed": (setup.seed + k) % 2**32} for k in range(seeds)]
+
+    def loss(params, rest):
+        model = nnx.merge(program.graphdef, params, rest)
+        key = jax.random.key(0)  # of dropout and stochastic activations
+        return setup.loss(model(x, train=True, key=key).astype(jnp.float32), y).mean()
+
+    @jax.jit
+    def measure(params, rest):
+        (_, seen), _ = value_and_grad(loss, reading=VALUE)(params, rest)
+        at = [f"{site}.pre" for site in program.sites]
+        return (
+            jnp.stack([_square(seen.values[name]) for name in at]),
+            jnp.stack([_cosine(seen.values[name]) for name in at]),
+            jnp.stack([_square(seen.gradients[name]) for name in at]) ** 0.5,
+        )
+
+    states = (program.init(numbers) for numbers in own)
+    q, c, g = (
+        np.stack(v) for v in zip(*(jax.device_get(measure(s.params, s.rest)) for s in states), strict=True)
+    )
+    count = np.bincount(data.y_test.reshape(-1))
+    return Propagation(
+        sites=tuple(program.sites),
+        q=q,
+        c=c,
+        g=g,
+        inputs=(float(_square(x)), float(_cosine(x))),
+        accuracy=np.array([_train(run, numbers) for numbers in own[:trained]]),
+        chance=float(count.max() / count.sum()),
+    )
+
+
+def _square(h: jax.Array) -> jax.Array:
+    return jnp.mean(jnp.square(h.astype(jnp.float32)))
+
+
+def _cosine(h: jax.Array) -> jax.Array:
+    """Return the mean cosine over all pairs of a batch (B, ...): by the norm of the mean of unit vectors."""
+    flat = h.reshape(len(h), -1).astype(jnp.float32)
+    unit = flat / jnp.maximum(jnp.linalg.norm(flat, axis=1, keepdims=True), LEAST)
+    n = len(h)
+    together = jnp.sum(jnp.square(unit.sum(0)))
+    return (together - jnp.sum(jnp.square(unit))) / (n * (n - 1))
+
+
+def _train(run: Run, numbers) -> float:
+    """Train one initialisation to the end, in memory; return its accuracy on the test split, NaN if it diverged."""
+    program, data = run.program, run.setup.data
+    state = program.init(numbers)
+    while (step := int(state.step)) < run.setup.steps:
+        for length, every in run.pieces(step):
+            state, _, _ = program.chunk(state, data.x_train, data.y_train, length=length, every=every)
+        if int(state.diverged) >= 0:
+            return float("nan")
+    scores, _, _ = run.looks.evaluate(state, data.x_test, data.y_test, jnp.bool_(False))
+    return float(scores["accuracy"])

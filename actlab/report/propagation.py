@@ -1,0 +1,143 @@
+"""The signal of networks by depth before training, variant beside variant, and what training made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import numpy as np
+
+from actlab.explain.propagation import LEAST, Propagation
+from actlab.report.explain_page import Explanation
+from actlab.report.gallery import DASHES
+from actlab.report.numbers import number, percent
+from actlab.report.view import View, brief, specification
+
+Told = Sequence[tuple[str, Propagation]]
+BAND = (0.1, 0.9)  # quantiles over initialisations
+
+
+def explanation(told: Told, model: str, data: str) -> Explanation:
+    """Return the page of what became of a signal in several networks, by label."""
+    seeds = len(told[0][1].q)
+    some = f"median of {seeds} initialisations, band: 10 % to 90 % of them"
+    quantities = [
+        ("Variance", "mean square of the pre-activations", "q", True),
+        ("Cosine", "mean cosine of two inputs: 1 where all inputs look alike", "c", False),
+        ("Gradient", "rms of the loss's gradient, against the last site's", "g", True),
+    ]
+    views = [_lines(told, title, f"{words}; {some}.", name, log) for title, words, name, log in quantities]
+    views += [_bars(told)] if any(len(one.accuracy) for _, one in told) else []
+    return Explanation(
+        kind="network",
+        title=f"Signal through depth: {model} on {data}",
+        lead="What the first step finds: a signal that dies or grows with depth, inputs that become alike, a "
+        "gradient that does not arrive; beside it, what training then did. A chart says what to expect, not what "
+        "must be: normalisation, skip connections and Adam's scaling repair much of it.",
+        views=views,
+        caption="In figures",
+        heading=(
+            "",
+            "variance, last site",
+            "cosine, last site",
+            "gradient, first / last",
+            "test accuracy after training",
+        ),
+        table=[_row(label, one) for label, one in told],
+    )
+
+
+def _row(label: str, one: Propagation) -> list[str]:
+    q, c, g = (np.median(v, 0) for v in (one.q, one.c, _relative(one)))
+    return [label, number(float(q[-1])), f"{c[-1]:.3f}", number(float(g[0])), trained(one)]
+
+
+def trained(one: Propagation) -> str:
+    """Return what training reached, in words."""
+    good = one.accuracy[np.isfinite(one.accuracy)]
+    if not len(one.accuracy):
+        return "not trained"
+    lost = len(one.accuracy) - len(good)
+    said = f"{lost} of {len(one.accuracy)} diverged" if lost else ""
+    if not len(good):
+        return said
+    middle = percent(float(good.mean()))
+    spread = f" ({percent(float(good.min()))} to {percent(float(good.max()))})" if len(good) > 1 else ""
+    return f"{middle}{spread}" + (f", {said}" if said else "")
+
+
+def _relative(one: Propagation) -> np.ndarray:
+    return one.g / np.maximum(one.g[:, -1:], LEAST)
+
+
+def _lines(told: Told, title: str, caption: str, name: str, log: bool) -> View:
+    table: dict[str, list] = {key: [] for key in ("variant", "depth", "site", "middle", "low", "high")}
+    for label, one in told:
+        values = _relative(one) if name == "g" else getattr(one, name)
+        values = np.maximum(values, LEAST) if log else values
+        low, middle, high = (brief(v) for v in np.quantile(values, (BAND[0], 0.5, BAND[1]), axis=0))
+        count = len(one.sites)
+        table["variant"] += [label] * count
+        table["depth"] += range(1, count + 1)
+        table["site"] += one.sites
+        for key, column in (("low", low), ("middle", middle), ("high", high)):
+            table[key] += column
+    names = [label for label, _ in told]
+    scale = alt.Scale(type="log") if log else alt.Scale(zero=False)
+    axis = alt.Axis(title=None, format="~g" if not log else ".0e", tickCount=5)
+    y = alt.Y("middle:Q", scale=scale, axis=axis)
+    x = alt.X(
+        "depth:Q",
+        scale=alt.Scale(nice=False),
+        axis=alt.Axis(title="site", tickMinStep=1, format="d", grid=False),
+    )
+    legend = alt.Legend(
+        title=None, orient="top", symbolType="stroke", symbolSize=300, columns=3, labelLimit=300
+    )
+    colour = alt.Color("variant:N", scale=alt.Scale(domain=names), legend=legend)
+    dash = alt.StrokeDash("variant:N", scale=alt.Scale(domain=names, range=DASHES), legend=legend)
+    base = alt.Chart(alt.NamedData("sites")).encode(x=x, color=colour)
+    band = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", scale=scale, axis=axis), y2="high:Q")
+    line = base.mark_line(strokeWidth=2).encode(
+        y=y,
+        strokeDash=dash,
+        tooltip=[
+            alt.Tooltip("variant:N", title=" "),
+            alt.Tooltip("site:N"),
+            *(alt.Tooltip(f"{key}:Q", format=".3~g") for key in ("middle", "low", "high")),
+        ],
+    )
+    chart = alt.layer(band, line).properties(height=260)
+    return View(
+        f"{title} by depth", specification(chart), {"sites": table}, caption, label=f"{title} by depth"
+    )
+
+
+def _bars(told: Told) -> View:
+    table = {"variant": [], "accuracy": []}
+    for label, one in told:
+        for value in one.accuracy:
+            table["variant"].append(label)
+            table["accuracy"].append(None if not np.isfinite(value) else round(float(value), 4))
+    names = [label for label, _ in told]
+    chance = told[0][1].chance
+    base = alt.Chart(alt.NamedData("trained")).encode(
+        y=alt.Y("variant:N", sort=names, axis=alt.Axis(title=None, domain=False, ticks=False, labelLimit=220))
+    )
+    x = alt.X(
+        "accuracy:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(title=None, format=".0%", tickCount=5)
+    )
+    colour = alt.Color("variant:N", scale=alt.Scale(domain=names), legend=None)
+    dots = base.mark_point(filled=True, size=70, opacity=0.9).encode(
+        x=x, color=colour, tooltip=["variant:N", alt.Tooltip("accuracy:Q", format=".1%")]
+    )
+    rule = alt.Chart(alt.NamedData("chance")).mark_rule(strokeDash=[4, 4]).encode(x=alt.X("accuracy:Q"))
+    count = max(len(one.accuracy) for _, one in told)
+    each = "a point for each initialisation trained" if count > 1 else "one initialisation trained"
+    return View(
+        "Test accuracy after training",
+        specification(alt.layer(rule, dots).properties(height=max(120, 26 * len(names)))),
+        {"trained": table, "chance": {"accuracy": [chance]}},
+        f"{each[0].upper()}{each[1:]}; dashed: always saying the commonest class. No point: it diverged.",
+        label="test accuracy after training",
+    )
