@@ -86,7 +86,7 @@ def read_photos(folder: Path) -> list[Photo]:
 
 
 def bundled_photos() -> list[Photo]:
-    """Return scikit-learn's two photographs: china.jpg (a palace), flower.jpg (a daisy); 427 x 640, CC BY 2.0.
+    """Return scikit-learn's two photographs: china.jpg (a palace), flower.jpg (a daisy); CC BY 2.0.
 
     Raises:
         InputError: scikit-learn or Pillow is not installed.

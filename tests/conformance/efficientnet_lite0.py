@@ -5,8 +5,8 @@
     python tests/conformance/efficientnet_lite0.py
 
 The model is that package's, an implementation by other people; the weights are loaded by torch. Pixels: the largest
-square in the middle, resized to 224 by Pillow (bicubic), (p - 127) / 128. The file keeps the SHA-256 of the pixels, so
-that a test on other pixels is told from another model.
+square in the middle, resized to 224 by Pillow (bicubic), (p - 127) / 128. The file keeps the SHA-256 of the pixels,
+so that a test on other pixels is told from another model.
 """
 
 import hashlib
