@@ -109,8 +109,8 @@ def centre(photo: Photo, size: int) -> np.ndarray:
 def crops(photos: Iterable[Photo], size: int, *, shares: Sequence[float] = (1.0, 0.5, 0.25)) -> np.ndarray:
     """Return square crops of photos, resized (bicubic): (N, S, S, 3) uint8.
 
-    For each share of a photo's shorter side, squares of that side in rows and columns, each overlapping the next by at
-    least half: the whole scene, its objects, their parts.
+    For each share of a photo's shorter side, squares of that side in rows and columns, each overlapping the next by
+    half or more: the whole scene, its objects, their parts.
     """
     found = []
     for photo in photos:

@@ -20,7 +20,9 @@ from actlab.explain.subject import Subject
 
 # Root of the covariance of RGB over ImageNet, largest row norm 1 (lucid, optvis/param/color.py).
 IMAGENET_COLOURS = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32)
-SPREAD = 0.01  # of the spectrum at the start: lucid, optvis/param/spatial.py, whose image is then divided by 4
+SPREAD = (
+    0.01  # of the spectrum at the start: lucid, optvis/param/spatial.py, whose image is then divided by 4
+)
 EDGE = 1 / 64  # how near to a bound a real input is taken to be, where its bounds are infinitely far in
 
 
@@ -30,9 +32,9 @@ class Canvas:
 
     .. math:: x = l + (h - l)\,\sigma(C\,z), \qquad z = \mathcal F^{-1}\big[\max(f, 1/n)^{-d}\,s\big]
 
-    with coefficients s of frequency f, along axes of at most n positions, coloured by C where there are three
-    channels. The decay d = 1 is that of natural images; equal steps of all s then move all frequencies alike, which
-    is what keeps high ones from covering the picture. With a ``magnitude`` s is of that size, and only its phases move
+    with coefficients s of frequency f, along axes of at most n positions, coloured by C where there are several
+    channels. The decay d = 1 is that of natural images: equal steps of all s then move z as those move, and high
+    frequencies do not cover the picture. With a ``magnitude`` s is of that size, and only its phases move
     (MaCo). Of a vector z itself moves.
 
     Args:

@@ -36,7 +36,9 @@ class Examples:
     deviation: np.ndarray
 
 
-def strongest(subject: Subject, target: Target, x: np.ndarray, count: int = 6, *, batch: int = 64) -> Examples:
+def strongest(
+    subject: Subject, target: Target, x: np.ndarray, count: int = 6, *, batch: int = 64
+) -> Examples:
     """Return the ``count`` inputs (fewer if there are fewer) of ``x`` (N, *S) with the highest score for each unit.
 
     Raises:

@@ -129,9 +129,7 @@ def maximise(
 
     keys = jax.random.split(jax.random.key(seed))
     starts = jax.vmap(partial(jax.random.fold_in, keys[0]))(jnp.arange(units))
-    found = jax.jit(_spread(ascend, units))(
-        subject.weights, jnp.asarray(target.directions), starts, keys[1]
-    )
+    found = jax.jit(_spread(ascend, units))(subject.weights, jnp.asarray(target.directions), starts, keys[1])
     x, last, first, course, still = map(np.asarray, jax.device_get(found))
     paired = (units, variants)
     return Optimum(
@@ -167,7 +165,7 @@ def likeness(values_UxVxPxC: jax.Array) -> jax.Array:
 
     Source: Olah et al. 2017, doi:10.23915/distill.00007, its term for diversity.
     """
-    units, variants, *space, count = values_UxVxPxC.shape
+    units, variants, *_, count = values_UxVxPxC.shape
     f = values_UxVxPxC.reshape(units, variants, -1, count)
     if f.shape[2] < count:
         products = jnp.einsum("uipc,ujqc->uijpq", f, f)

@@ -136,7 +136,9 @@ def _axes(
     wrong = [n for n in numbers if not 0 <= n < count]
     what = "output" if site == LOGITS else "channel"
     if wrong:
-        raise InputError(f"{site} of {subject.name} has no {what} {wrong[0]}: it has {count}, 0 to {count - 1}")
+        raise InputError(
+            f"{site} of {subject.name} has no {what} {wrong[0]}: it has {count}, 0 to {count - 1}"
+        )
     if not numbers:
         raise InputError(f"name at least one {what} of {site}")
     rows = np.eye(count, dtype=np.float32)[list(numbers)]
