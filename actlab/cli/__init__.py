@@ -16,6 +16,7 @@ usage: actlab COMMAND [ARGUMENTS]
   report      (re)write the page of a run                             actlab report runs/2026-11-22/143000 --open
   diagnose    what is wrong with a run, and what to try               actlab diagnose runs/2026-11-22/143000
   compare     which activation is better over many runs, if any       actlab compare runs/2026-11-22/150000-sweep
+  explain     what a trained model's units look for, in pictures      actlab explain neuron RUN --site blocks.1.act
   query       the rows a run recorded, by site, quantity, step        actlab query RUN --site 'blocks.*' --last
   show        one activation: formula, properties, plot               actlab show swish beta=2
   gallery     one page of all activations, to search and to overlay   actlab gallery --out gallery
@@ -76,6 +77,8 @@ def _command(name: str) -> Callable[[list[str]], int]:
         from actlab.cli.diagnose import main as command
     elif name == "compare":
         from actlab.cli.compare import main as command
+    elif name == "explain":
+        from actlab.cli.explain import main as command
     elif name == "query":
         from actlab.cli.query import main as command
     elif name == "list":
@@ -89,7 +92,18 @@ def _command(name: str) -> Callable[[list[str]], int]:
     else:
         from actlab.errors import InputError, suggest
 
-        known = ["train", "report", "diagnose", "compare", "query", "show", "gallery", "list", "completion"]
+        known = [
+            "train",
+            "report",
+            "diagnose",
+            "compare",
+            "explain",
+            "query",
+            "show",
+            "gallery",
+            "list",
+            "completion",
+        ]
         raise InputError(f"unknown command {name!r}{suggest(name, known)}")
     return command
 

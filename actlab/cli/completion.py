@@ -8,7 +8,10 @@ BASH = """\
 _actlab_complete() {
   local words=("${COMP_WORDS[@]}")
   if [ "$COMP_CWORD" -le 1 ]; then
-    COMPREPLY=($(compgen -W "train report diagnose compare query show gallery list completion" -- "${COMP_WORDS[1]}"))
+    local commands="train report diagnose compare explain query show gallery list completion"
+    COMPREPLY=($(compgen -W "$commands" -- "${COMP_WORDS[1]}"))
+  elif [ "${COMP_WORDS[1]}" = explain ] && [ "$COMP_CWORD" = 2 ]; then
+    COMPREPLY=($(compgen -W "neuron" -- "${COMP_WORDS[2]}"))
   elif [ "${COMP_WORDS[1]}" = train ]; then
     COMPREPLY=($(COMP_LINE="${COMP_LINE/ train / }" COMP_POINT=$((COMP_POINT - 6)) \
       actlab train -sc query=bash 2>/dev/null))

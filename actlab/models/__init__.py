@@ -1,4 +1,6 @@
 """Models: each takes an ``Act``, names its activation sites, and stays under 250 lines."""
 
 from actlab.models.convnet import ConvNet as ConvNet
+from actlab.models.efficientnet import EfficientNetLite0 as EfficientNetLite0
+from actlab.models.efficientnet import efficientnet_lite0 as efficientnet_lite0
 from actlab.models.mlp import MLP as MLP

@@ -102,12 +102,29 @@ class Checkpoints:
 
         """
         steps = self.steps()
+        step, state = self._newest(like, steps)
+        if state is None and steps:
+            aside = self.folder.with_name(f"{self.folder.name}-damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+            self.folder.rename(aside)
+        self._clean(newest=step)
+        return state
+
+    def read(self, like: Any) -> Any | None:
+        """Return what ``restore`` would, and leave the folder as it is: for those who only look at a run.
+
+        Raises:
+            InputError: the checkpoint is of another model.
+
+        """
+        return self._newest(like, self.steps())[1]
+
+    def _newest(self, like: Any, steps: list[int]) -> tuple[int, Any | None]:
+        """Return the newest undamaged step and its state, (-1, None) where there is none; the damaged are told."""
         for place, step in reversed(list(enumerate(steps))):
             if problem := self._damage(step):
                 instead = f"falling back to checkpoint {steps[place - 1]}" if place else "starting over"
                 log.warning("checkpoint %d is damaged (%s): %s", step, problem, instead)
                 continue
-            self._clean(newest=step)
             import orbax.checkpoint as ocp
 
             wanted = {n: jax.ShapeDtypeStruct(a.shape, a.dtype) for n, a in _named(like).items()}
@@ -122,12 +139,9 @@ class Checkpoints:
                         f"{arrays[name].dtype}{list(arrays[name].shape)}, the model {a.dtype}{list(a.shape)}"
                     )
                     raise InputError(f"checkpoint {step} is of another model: {name} has {got}")
-            return jax.tree.unflatten(jax.tree.structure(like), [arrays[name] for name in wanted])
-        if steps:
-            aside = self.folder.with_name(f"{self.folder.name}-damaged-{time.strftime('%Y%m%d-%H%M%S')}")
-            self.folder.rename(aside)
-        self._clean(newest=-1)
-        return None
+            leaves = [arrays[name] for name in wanted]
+            return step, jax.tree.unflatten(jax.tree.structure(like), leaves)
+        return -1, None
 
     def _damage(self, step: int) -> str | None:
         try:

