@@ -17,7 +17,7 @@ def explanation(depth: Depth, name: str) -> Explanation:
     return Explanation(
         kind="probe",
         title=f"Linear probes by depth: {name}",
-        lead="Logistic regression fitted to what each place holds of the training samples, and judged on test samples: "
+        lead="Logistic regression fitted to what each place holds of training samples, and judged on test samples: "
         "how far the network has come there in making the classes linear. A step between pre and post is the "
         "activation's own doing." + (note if averaged else ""),
         views=[_chart(depth)],
