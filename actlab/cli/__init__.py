@@ -16,7 +16,7 @@ usage: actlab COMMAND [ARGUMENTS]
   report      (re)write the page of a run                             actlab report runs/2026-11-22/143000 --open
   diagnose    what is wrong with a run, and what to try               actlab diagnose runs/2026-11-22/143000
   compare     which activation is better over many runs, if any       actlab compare runs/2026-11-22/150000-sweep
-  explain     what a trained model's units look for, in pictures      actlab explain neuron RUN --site blocks.1.act
+  explain     what units, layers and activations do, in pictures      actlab explain boundary activation=relu,tanh
   query       the rows a run recorded, by site, quantity, step        actlab query RUN --site 'blocks.*' --last
   show        one activation: formula, properties, plot               actlab show swish beta=2
   gallery     one page of all activations, to search and to overlay   actlab gallery --out gallery

@@ -11,7 +11,7 @@ _actlab_complete() {
     local commands="train report diagnose compare explain query show gallery list completion"
     COMPREPLY=($(compgen -W "$commands" -- "${COMP_WORDS[1]}"))
   elif [ "${COMP_WORDS[1]}" = explain ] && [ "$COMP_CWORD" = 2 ]; then
-    COMPREPLY=($(compgen -W "neuron" -- "${COMP_WORDS[2]}"))
+    COMPREPLY=($(compgen -W "boundary neuron network probe choose" -- "${COMP_WORDS[2]}"))
   elif [ "${COMP_WORDS[1]}" = train ]; then
     COMPREPLY=($(COMP_LINE="${COMP_LINE/ train / }" COMP_POINT=$((COMP_POINT - 6)) \
       actlab train -sc query=bash 2>/dev/null))

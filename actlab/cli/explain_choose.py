@@ -20,7 +20,7 @@ def main(argv: list[str]) -> int:
     """Run ``actlab explain choose``; return its exit code."""
     parser = argparse.ArgumentParser(
         prog="actlab explain choose",
-        description="Which activation for this network on these data? Trains each at several learning rates and seeds "
+        description="Which activation for this network and data? Trains each at several learning rates and seeds "
         "in one sweep, and says what holds at which rate, with intervals, or that the evidence is too weak. The same "
         "command goes on with a sweep that was interrupted.",
         epilog="example: actlab explain choose +experiment=mnist1d_mlp steps=2000 --activations relu,gelu,tanh. "
