@@ -39,6 +39,7 @@ a sweep (-m with hydra/launcher=vmap)
   launcher.lanes=16          most jobs in one program (null: by memory)
   launcher.strategy=auto     map: each job bit for bit as alone; vmap: in one batch; auto: map on a CPU, else vmap
   launcher.report=true       write each job's page too
+  launcher.save_every_s=60   what a kill can cost: those under way are saved at the next checkpoint after that
   'launcher.halving={{rungs:[500,1000],keep:0.5}}'   only the best half goes on at these steps
   hydra/sweeper=list 'hydra.sweeper.jobs=["activation=gelu seed=1","activation=relu"]'   or a file, a job a line
   hydra/sweeper=optuna hydra.sweeper.n_jobs=4 hydra.sweeper.n_trials=12 \\

@@ -125,7 +125,7 @@ class _Sweep:
                 continue
             for members in portions_:
                 keepers = [Keeper(self.lanes[i], kind.run) for i in members]
-                batch = Batch(keepers, stacked, self.clock, self.ending.submit)
+                batch = Batch(keepers, stacked, self.clock, self.ending.submit, self.options.save_every_s)
                 self.first.setdefault(kind, batch)
                 self.batches.append((batch, members, kind))
                 batch.begin()

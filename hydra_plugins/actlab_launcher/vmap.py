@@ -21,6 +21,7 @@ class VmapConf:
     strategy: Any = "auto"
     report: Any = False
     halving: Any = None
+    save_every_s: Any = 60
     engine: Any = "local"
     engine_options: Any = None
 

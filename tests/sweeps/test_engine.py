@@ -14,7 +14,6 @@ from actlab.errors import InputError
 from actlab.records import TABLES
 from actlab.stats import StatsConfig
 from actlab.sweeps import Halving, Lane, Options, train_lanes
-from actlab.sweeps import batch as batch_module
 from actlab.train import Stability, adam, sgd, train
 from actlab.train.checkpoint import Checkpoints
 from actlab.train.folder import RunFolder
@@ -142,9 +141,9 @@ class Stop(BaseException):
 
 
 @pytest.mark.parametrize("strategy", ["map", "vmap"])
-def test_an_interrupted_sweep_goes_on(a_run, tmp_path, monkeypatch, strategy):
+def test_an_interrupted_sweep_goes_on(a_run, tmp_path, strategy):
     """Killed between two evaluations, the second time once some lanes of a group are saved and others are not."""
-    monkeypatch.setattr(batch_module, "SAVE_EVERY_S", 0.0)
+    options = Options(strategy, save_every_s=0)
     runs = [a_run(act, seed=s) for act in ("tanh", "relu") for s in range(3)]
     lanes(runs, tmp_path / "straight", Options(strategy))
 
@@ -153,12 +152,12 @@ def test_an_interrupted_sweep_goes_on(a_run, tmp_path, monkeypatch, strategy):
             raise Stop
 
     with pytest.raises(Stop):
-        lanes(runs, tmp_path / "broken", Options(strategy), tell=stop_in_the_second_group)
+        lanes(runs, tmp_path / "broken", options, tell=stop_in_the_second_group)
     shutil.rmtree(tmp_path / "broken" / "4" / "checkpoints" / "40")  # this one did not get that far
     (tmp_path / "broken" / "4" / "checkpoints" / "40.json").unlink()
     stamp = (tmp_path / "broken" / "0" / "run.json").stat().st_mtime_ns
     steps = []
-    outcomes = lanes(runs, tmp_path / "broken", Options(strategy), tell=lambda t: steps.append(t.step))
+    outcomes = lanes(runs, tmp_path / "broken", options, tell=lambda t: steps.append(t.step))
     assert [o.state for o in outcomes] == ["finished"] * 6
     assert (tmp_path / "broken" / "0" / "run.json").stat().st_mtime_ns == stamp  # left as it was
     assert min(steps) == 40  # one lane caught up from step 20 on, the others waited
@@ -270,6 +269,7 @@ def test_what_is_told(a_run, tmp_path):
     [
         (lambda: Options(strategy="pmap"), "did you mean 'map' or 'vmap'"),
         (lambda: Options(lanes=0), "lanes=0: must be an integer >= 1"),
+        (lambda: Options(save_every_s=-1), "save_every_s=-1: must be a number of seconds"),
         (lambda: Halving([]), "must be a list of steps"),
         (lambda: Halving([20, 10]), "must rise"),
         (lambda: Halving([10], keep=1.0), "keep=1.0"),
