@@ -105,7 +105,7 @@ class Checkpoints:
         for place, step in reversed(list(enumerate(steps))):
             if problem := self._damage(step):
                 instead = f"falling back to checkpoint {steps[place - 1]}" if place else "starting over"
-                log.warning("checkpoint %d is damaged (%s): %s", step, problem, instead)
+                log.warning("%s: checkpoint %d is damaged (%s): %s", self._run(), step, problem, instead)
                 continue
             self._clean(newest=step)
             import orbax.checkpoint as ocp
@@ -128,6 +128,11 @@ class Checkpoints:
             self.folder.rename(aside)
         self._clean(newest=-1)
         return None
+
+    def _run(self) -> str:
+        """Return the run's folder in words: in a sweep there are many."""
+        run = self.folder.parent
+        return str(run.relative_to(Path.cwd()) if run.is_relative_to(Path.cwd()) else run)
 
     def _damage(self, step: int) -> str | None:
         try:

@@ -168,11 +168,14 @@ def test_an_interrupted_sweep_goes_on(a_run, tmp_path, strategy):
 
 def test_a_folder_that_vanishes_is_told_of_its_lane_alone(a_run, tmp_path):
     runs = [a_run(seed=s) for s in range(3)]
+    left = []
 
     def remove(told):
+        left.append(told.eta_s)
         shutil.rmtree(tmp_path / "1", ignore_errors=True)
 
     outcomes = lanes(runs, tmp_path, Options("map"), tell=remove)
+    assert min(left) == left[-1] == 0
     assert isinstance(outcomes[1], OSError) and "removed while it was written" in str(outcomes[1])
     assert [o.state for i, o in enumerate(outcomes) if i != 1] == ["finished"] * 2
     assert not (tmp_path / "1").exists()
