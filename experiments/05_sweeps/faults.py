@@ -83,11 +83,12 @@ class Process:
     """A sweep in ``folder``, begun or gone on with; what it prints is in ``out``."""
 
     def __init__(self, folder: Path, jobs: Sequence[str] = GRID, *setting: str):
-        self.log = folder.parent / f"{folder.name}.{time.monotonic_ns()}.log"
+        self.place = folder.parent.parent if folder.parent.is_mount() else folder.parent
+        self.log = self.place / f"{folder.name}.{time.monotonic_ns()}.log"
         argv = ["train", "-m", *SETTING, *setting, *jobs, f"hydra.sweep.dir={folder}"]
         command = [sys.executable, "-c", "from actlab.cli import main; main()", *argv]
         with self.log.open("w") as log:
-            self.process = subprocess.Popen(command, cwd=folder.parent, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, cwd=self.place, stdout=log, stderr=log)
 
     @property
     def out(self) -> str:
@@ -118,7 +119,7 @@ class Process:
     def lines(self, pattern: str = "") -> list[str]:
         """Return what it said of jobs, as a whole and one by one, and its warnings; those with ``pattern``."""
         told = [s for s in self.out.splitlines() if re.match(r"\d+ jobs:|all \d+ jobs|job \d+ |actlab:", s)]
-        return [s.replace(f"{self.log.parent}/", "") for s in told if re.search(pattern, s)]
+        return [s.replace(f"{self.place}/", "") for s in told if re.search(pattern, s)]
 
 
 def info(folder: Path) -> dict:
@@ -216,11 +217,12 @@ def kill(scratch: Path, reference: Path) -> Row:
         ):  # also where the last kill left more on the disk: it is to have done something itself
             aim = max(share, before + 1e-9)
             p.until(lambda aim=aim: progress(sweep) >= aim)
-            delay = 2 * draw.random()
+            delay = draw.random()
         else:
             p.until(lambda: len(ended(sweep)) == JOBS)
             delay = 0.0
-        time.sleep(delay)
+        end = time.monotonic() + delay
+        p.until(lambda end=end: time.monotonic() > end or len(ended(sweep)) == JOBS)
         row.expect(p.alive, f"kill {n + 1} came too late")
         p.process.kill()
         row.exits.append(p.end())
@@ -333,35 +335,33 @@ def on_small_disk(mount: Path, reference: Path, row: Row, *, meanwhile: bool) ->
     try:
         sweep = mount / "sweep"
         p = Process(sweep)
-        kept: dict[Path, dict] = {}
         if meanwhile:
             p.until(lambda: "No space left" in p.out)
             row.expect(p.alive, "the sweep had ended before there was room")
-        else:
-            row.exits.append(p.end())
-            row.said = p.lines()
-            if len(row.said) > 5:
-                row.said[2:-2] = [f"... ({len(row.said) - 4} lines more like these)"]
-            kept = {f: stamp(f) for f in ended(sweep)}
-            row.expect(row.exits == [1], "an exit status")
-            row.expect(
-                all(
-                    r["state"] in ENDED or f"job {r['number']} failed (" in p.out
-                    for r in records_of(p, sweep)
-                ),
-                "a failed job is not told of",
-            )
-        subprocess.run(["mount", "-o", f"remount,size={need * 4}k", str(mount)], check=True)
-        if not meanwhile:
-            p = Process(sweep)
+            grow(mount, need * 4)
         row.exits.append(p.end())
-        row.said += p.lines()
+        row.said = p.lines()
+        names = {r["number"]: str(sweep / r["folder"]) for r in records(reference)}
+        for number, path in names.items():
+            told_of = info(Path(path)).get("state") in ENDED or f"job {number} failed (" in p.out
+            row.expect(told_of, f"job {number} is not told of")
+        kept = {f: stamp(f) for f in ended(sweep)}
+        if not meanwhile:
+            row.expect(row.exits == [1], "an exit status")
+            grow(mount, need * 4)
+        if row.exits != [0]:
+            p = Process(sweep)
+            row.exits.append(p.end())
+            row.said += p.lines("jobs:|No space")
         check_kept(kept, row)
         row.expect(row.exits[-1] == 0, "an exit status")
+        if len(row.said) > 8:
+            row.said[3:-3] = [f"... ({len(row.said) - 6} lines more like these)"]
         row.done = f"a tmpfs of {need * 2 // 5:,} KiB, the sweep takes {need:,}; then made larger" + (
-            " as soon as the first line said so"
-            if meanwhile
-            else f"; {len(kept)} had ended; the same command"
+            " as soon as a line said so" if meanwhile else " after the end"
+        )
+        row.done += f"; {len(kept)} ended the first time" + "; the same command once more" * (
+            len(row.exits) > 1
         )
         compare(sweep, reference, row)
     finally:
@@ -369,9 +369,9 @@ def on_small_disk(mount: Path, reference: Path, row: Row, *, meanwhile: bool) ->
     return row
 
 
-def records_of(p: Process, sweep: Path) -> list[dict]:
-    """Return what sweep.json says, where the full disk let it be written."""
-    return records(sweep) if (sweep / "sweep.json").exists() else []
+def grow(mount: Path, kib: int) -> None:
+    """Make a tmpfs larger."""
+    subprocess.run(["mount", "-o", f"remount,size={kib}k", str(mount)], check=True)
 
 
 def nan(scratch: Path, reference: Path) -> Row:

@@ -251,7 +251,7 @@ def test_callbacks_hear_of_jobs_as_they_end(sweep, here, monkeypatch):
 
 
 def test_a_full_disk_for_the_table_ends_nothing(sweep, here, monkeypatch):
-    tamed(monkeypatch, finished())
+    tamed(monkeypatch, lambda jobs, tell: [Ended("failed", message="no room")] * len(jobs))
     write = sweep_jobs.Table.write
     calls = []
 
@@ -262,10 +262,11 @@ def test_a_full_disk_for_the_table_ends_nothing(sweep, here, monkeypatch):
         write(self, **facts)
 
     monkeypatch.setattr(sweep_jobs.Table, "write", full)
-    code, out, err = sweep("seed=0,1")
-    assert code == 0
-    assert "2 jobs: 2 finished" in out
+    code, out, err = sweep("seed=range(25)")
+    assert code == 1
+    assert "25 jobs: 25 failed" in out
     assert err.count("No space left on device") == 1
+    assert len([line for line in out.splitlines() if line.endswith(": no room")]) == 25  # told nowhere else
 
 
 def test_a_list_of_jobs(sweep, jobs, here, monkeypatch):
