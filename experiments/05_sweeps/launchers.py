@@ -27,7 +27,7 @@ COMMANDS = {
     "submitit": f"{GRID} hydra/launcher=submitit_local",
     "ray": f"{GRID} hydra/launcher=ray",
     "list": "hydra/launcher=vmap hydra/sweeper=list "
-    "'hydra.sweeper.jobs=[\"activation=gelu seed=3\",activation=tanh]'",
+    "'hydra.sweeper.jobs=[\"activation=gelu seed=3\",\"activation=tanh\"]'",
     "optuna": "hydra/sweeper=optuna hydra.sweeper.n_trials=8 hydra.sweeper.n_jobs=4 hydra.sweeper.sampler.seed=1 "
     f"{RATE} hydra/launcher=vmap",
     "halving": "activation=relu,gelu seed=0,1,2,3 hydra/launcher=vmap 'launcher.halving={rungs:[100,200],keep:0.5}'",
