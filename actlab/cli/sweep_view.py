@@ -132,9 +132,10 @@ def _lines(
         head += f"  {_time(told.eta_s)} left"
     if told.compile_time_s:
         head += f"  (compiled for {told.compile_time_s:.0f} s)"
+    lanes = f"{told.group_lanes} lane" + "s" * (told.group_lanes != 1)
     lines = [
         head,
-        f"group {told.group}/{told.groups}: {told.what}, {told.group_lanes} lanes, step {told.step}/{told.steps}",
+        f"group {told.group}/{told.groups}: {told.what}, {lanes}, step {told.step}/{told.steps}",
     ]
     if best is not None:
         record, score = best

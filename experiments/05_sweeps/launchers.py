@@ -27,7 +27,7 @@ COMMANDS = {
     "submitit": f"{GRID} hydra/launcher=submitit_local",
     "ray": f"{GRID} hydra/launcher=ray",
     "list": "hydra/launcher=vmap hydra/sweeper=list "
-    "'hydra.sweeper.jobs=[\"activation=gelu seed=3\",\"activation=tanh\"]'",
+    '\'hydra.sweeper.jobs=["activation=gelu seed=3","activation=tanh"]\'',
     "optuna": "hydra/sweeper=optuna hydra.sweeper.n_trials=8 hydra.sweeper.n_jobs=4 hydra.sweeper.sampler.seed=1 "
     f"{RATE} hydra/launcher=vmap",
     "halving": "activation=relu,gelu seed=0,1,2,3 hydra/launcher=vmap 'launcher.halving={rungs:[100,200],keep:0.5}'",
@@ -68,7 +68,7 @@ def main() -> int:
                 cwd=scratch, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             )  # fmt: skip
             took = time.perf_counter() - began
-            print(*(f"  {s}" for s in shown(done.stdout)), sep="\n")
+            print(*(f"  {s}" for s in shown(done.stdout) or ["(nothing on the terminal)"]), sep="\n")
             states = [json.loads(p.read_text())["state"] for p in Path(scratch, name).glob("*/run.json")]
             told = ", ".join(f"{states.count(s)} {s}" for s in sorted(set(states))) or "none"
             print(f"  -- exit status {done.returncode}; run folders: {told}; {took:.0f} s", flush=True)
