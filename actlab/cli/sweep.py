@@ -90,7 +90,7 @@ def run(argv: list[str], master: DictConfig, task: Callable[[DictConfig], Any], 
             raise
         state = {0: "finished", 1: "failed"}.get(code, "interrupted")
         sweep.leave(state, stopped=code >= 128)
-        display.finish(sweep.records, code, sweep.ran)
+        display.finish(sweep.records, code, sweep.ran, kept=sweep.kept)
     return code
 
 

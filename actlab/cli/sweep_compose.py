@@ -22,7 +22,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobRuntime
 from hydra.plugins.config_source import ConfigSource
-from hydra.types import RunMode
+from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, flag_override, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
@@ -87,6 +87,13 @@ def _dirname(overrides: Sequence[Override], how: DictConfig) -> str:
     """Return ``hydra.job.override_dirname``."""
     lines = sorted(o.input_line for o in overrides if o.key_or_group not in how.exclude_keys)
     return re.sub("=", how.kv_sep, how.item_sep.join(lines))
+
+
+def left_to_launcher(context: HydraContext) -> HydraContext:
+    """Return what Hydra has prepared, for a launcher; ``context``, the sweeper's, composes nothing from now on."""
+    own = HydraContext(config_loader=context.config_loader, callbacks=context.callbacks)
+    context.config_loader = Unchecked(context.config_loader)
+    return own
 
 
 class Unchecked(ConfigLoader):

@@ -83,6 +83,7 @@ class Sweep:
         self.facts, self.raises = facts, raises
         self.records: list[Record] = []  # of this command, among those of the table
         self.ran = 0
+        self.kept = True  # sweep.json says how the jobs ended
         self._told = False
 
     def launch(self, launcher: Any, overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
@@ -119,7 +120,9 @@ class Sweep:
         """Write sweep.json; what a full disk does not take, the jobs' own folders tell the next time."""
         try:
             self.table.write(**facts)
+            self.kept = True
         except OSError as e:
+            self.kept = False
             if not self._told:
                 self._told = True
                 log.warning("%s: how jobs end is in their own folders only", line(e))

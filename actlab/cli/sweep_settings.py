@@ -24,6 +24,7 @@ class Settings:
         strategy: auto, map or vmap, see ``actlab.sweeps.Options``.
         report: whether each run's page is written as well.
         halving: dropping the worst jobs at rungs, the arguments of ``actlab.sweeps.Halving``; None for not at all.
+        save_every_s: seconds after which jobs under way are saved at their next checkpoint.
         engine: which processes run the jobs: local (this one), joblib, submitit, ray.
         engine_options: of the engine, see ``actlab.sweeps.outward``; None for its defaults.
 
@@ -36,6 +37,7 @@ class Settings:
     strategy: str = "auto"
     report: bool = False
     halving: dict[str, Any] | None = None
+    save_every_s: float = 60.0
     engine: str = "local"
     engine_options: dict[str, Any] | None = None
 
@@ -84,4 +86,9 @@ class Settings:
     @property
     def options(self) -> dict[str, Any]:
         """What the engine is told, see ``run_pack``."""
-        return {"strategy": self.strategy, "lanes": self.lanes, "halving": self.halving}
+        return {
+            "strategy": self.strategy,
+            "lanes": self.lanes,
+            "halving": self.halving,
+            "save_every_s": self.save_every_s,
+        }

@@ -82,8 +82,8 @@ class SweepDisplay:
             self.last_line = now
             self.say("  ".join(lines))
 
-    def finish(self, records: Sequence[Record], code: int, ran: int) -> None:
-        """Print how the jobs ended, the best of them, and what to do next."""
+    def finish(self, records: Sequence[Record], code: int, ran: int, *, kept: bool = True) -> None:
+        """Print how the jobs ended, the best of them, and what to do next; ``kept``: sweep.json says it, too."""
         self.stop()
         counts = _counts(records)
         if not ran and records and all(r.state in ENDED for r in records):
@@ -95,22 +95,22 @@ class SweepDisplay:
         if rows := leaders(records, self.objective):
             self.say(_title(rows, self.objective))
             self.console.print(best_table(rows, self.objective))
-        failures(self, records)
+        failures(self, records, TOLD_FAILURES if kept else len(records))
         if code >= 128:
             self.say("interrupted; the same command goes on")
         if any(r.state in ENDED for r in records):
             self.say(f"next: {shlex.join(['actlab', 'compare', str(self.folder)])}")
 
 
-def failures(display: SweepDisplay, records: Sequence[Record]) -> None:
-    """Print one line for each job that failed: its number, its overrides, the reason."""
+def failures(display: SweepDisplay, records: Sequence[Record], most: int) -> None:
+    """Print a line for each of the jobs that failed, ``most`` of them: its number, its overrides, the reason."""
     failed = [r for r in records if r.state == "failed"]
     common = _common(records)
-    for record in failed[:TOLD_FAILURES]:
+    for record in failed[:most]:
         own = " ".join(_own(record, common))
         display.say(f"job {record.number} failed ({own}): {record.message}", style=BAD)
-    if len(failed) > TOLD_FAILURES:
-        display.say(f"and {len(failed) - TOLD_FAILURES} more, in {display.folder / 'sweep.json'}", style=BAD)
+    if len(failed) > most:
+        display.say(f"and {len(failed) - most} more, in {display.folder / 'sweep.json'}", style=BAD)
 
 
 def _counts(records: Sequence[Record]) -> str:
@@ -132,9 +132,10 @@ def _lines(
         head += f"  {_time(told.eta_s)} left"
     if told.compile_time_s:
         head += f"  (compiled for {told.compile_time_s:.0f} s)"
+    lanes = f"{told.group_lanes} lane" + "s" * (told.group_lanes != 1)
     lines = [
         head,
-        f"group {told.group}/{told.groups}: {told.what}, {told.group_lanes} lanes, step {told.step}/{told.steps}",
+        f"group {told.group}/{told.groups}: {told.what}, {lanes}, step {told.step}/{told.steps}",
     ]
     if best is not None:
         record, score = best

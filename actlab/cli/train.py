@@ -39,6 +39,7 @@ a sweep (-m with hydra/launcher=vmap)
   launcher.lanes=16          most jobs in one program (null: by memory)
   launcher.strategy=auto     map: each job bit for bit as alone; vmap: in one batch; auto: map on a CPU, else vmap
   launcher.report=true       write each job's page too
+  launcher.save_every_s=60   what a kill can cost: those under way are saved at the next checkpoint after that
   'launcher.halving={{rungs:[500,1000],keep:0.5}}'   only the best half goes on at these steps
   hydra/sweeper=list 'hydra.sweeper.jobs=["activation=gelu seed=1","activation=relu"]'   or a file, a job a line
   hydra/sweeper=optuna hydra.sweeper.n_jobs=4 hydra.sweeper.n_trials=12 \\
@@ -121,22 +122,26 @@ def _multirun(argv: list[str], fresh: bool) -> int:
         composing.target_of(master.hydra.launcher) != composing.BASIC
     ):  # in other processes: told by the launcher
         return composing.hydra_main(argv, _job)
+    from actlab.cli.sweep_basic import job_by_job
+    from actlab.cli.sweep_pack import line
+
     failed: list[str] = []
     alone = composing.target_of(master.hydra.sweeper) in composing.SWEEPERS
+
+    def tell(number: int, overrides: Sequence[str], error: Exception) -> None:
+        failed.append(f"job {number} failed ({' '.join(map(str, overrides))}): {line(error)}")
 
     def job(cfg: DictConfig) -> float | None:
         try:
             return _job(cfg)
         except (InputError, OSError) as e:
-            from actlab.cli.sweep_pack import line
-
-            overrides = " ".join(map(str, composing.job_overrides()))
-            failed.append(f"job {composing.job_number()} failed ({overrides}): {line(e)}")
+            tell(composing.job_number(), composing.job_overrides(), e)
             if not alone:
                 raise
             return None  # the others run; all are told at the end
 
-    composing.hydra_main(argv, job)
+    with job_by_job(tell, raises=not alone):
+        composing.hydra_main(argv, job)
     for words in failed:
         print(f"actlab: {words}", file=sys.stderr)
     return 1 if failed else 0

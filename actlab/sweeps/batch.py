@@ -20,18 +20,23 @@ from actlab.train.loop import Outcome
 from actlab.train.setup import TrainState
 from actlab.train.trouble import rewound
 
-SAVE_EVERY_S = 60.0  # at the next checkpoint after that: what a kill can cost
-
 
 class Batch:
     """Trains some lanes in one program, in lockstep as far as they are at one step.
 
-    ``submit`` has a call done beside the training: lanes that have ended are written there.
+    ``submit`` has a call done beside the training: lanes that have ended are written there. ``save_every_s``: see
+    ``Options``.
     """
 
     def __init__(
-        self, keepers: Sequence[Keeper], stacked: Stacked, clock: Clock, submit: Callable[..., Future]
+        self,
+        keepers: Sequence[Keeper],
+        stacked: Stacked,
+        clock: Clock,
+        submit: Callable[..., Future],
+        save_every_s: float,
     ):
+        self.save_every_s = save_every_s
         self.keepers, self.stacked, self.clock, self.submit = list(keepers), stacked, clock, submit
         self._ending: list[Future] = []
         self.run = keepers[0].run
@@ -94,7 +99,8 @@ class Batch:
             self._interval([k for k in going if k.step == at])
             self._end({k: "finished" for k in self.keepers if k.going and k.step == steps})
             step = min((k.step for k in self.keepers if k.going), default=until)
-            if step % self.run.checkpoint_every == 0 and time.perf_counter() - self._saved > SAVE_EVERY_S:
+            due = time.perf_counter() - self._saved > self.save_every_s
+            if due and step % self.run.checkpoint_every == 0:
                 self._save()
             tell(min(step, until))
         if caught:

@@ -53,7 +53,6 @@ class _Sweep:
             self.strategy = "map" if jax.default_backend() == "cpu" else "vmap"
         self.clock = Clock()
         self.ended: dict[int, Outcome | Exception] = {}
-        self.before: set[int] = set()
         for i, lane in enumerate(lanes):
             try:
                 outcome = ended_before(lane.path)
@@ -61,9 +60,8 @@ class _Sweep:
                 outcome = e
             if outcome is not None:
                 self.ended[i] = outcome
-                self.before.add(i)
         self.runs = {i: lane.run for i, lane in enumerate(lanes) if i not in self.ended}
-        self.all_steps = sum(run.setup.steps for run in self.runs.values())
+        self.at: dict[int, int] = {}  # by lane: the step it has come to
         self.batches: list[_Prepared] = []
         self.first: dict[Kind, Batch] = {}
         self.last: tuple[Any, ...] | None = None
@@ -125,7 +123,7 @@ class _Sweep:
                 continue
             for members in portions_:
                 keepers = [Keeper(self.lanes[i], kind.run) for i in members]
-                batch = Batch(keepers, stacked, self.clock, self.ending.submit)
+                batch = Batch(keepers, stacked, self.clock, self.ending.submit, self.options.save_every_s)
                 self.first.setdefault(kind, batch)
                 self.batches.append((batch, members, kind))
                 batch.begin()
@@ -153,12 +151,12 @@ class _Sweep:
 
     def _advance(self, batch: Batch, members, kind: Kind, until: int | None, caught: list[int]) -> None:
         steps = kind.run.setup.steps
-        at = {k: k.step for k in batch.keepers}
+        self.at |= {i: k.step for i, k in zip(members, batch.keepers, strict=True)}
 
         def told(step: int) -> None:
-            for keeper in batch.keepers:
-                self.done_steps += max(keeper.step - at[keeper], 0)
-                at[keeper] = max(at[keeper], keeper.step)
+            for i, keeper in zip(members, batch.keepers, strict=True):
+                self.done_steps += max(keeper.step - self.at[i], 0)
+                self.at[i] = max(self.at[i], keeper.step)
             for other, places, _ in self.batches:  # some are still being written
                 self._collect(other, places)
             self.last = kind, step, steps
@@ -204,13 +202,7 @@ class _Sweep:
             best |= {i: k.scores.get("test accuracy") for i, k in zip(members, other.keepers, strict=True)}
         best = {i: s for i, s in best.items() if s is not None and s == s}
         first = min(best, key=lambda i: (-best[i], i), default=None)
-        left = self.all_steps - self.done_steps
-        gone = [
-            i
-            for i, o in self.ended.items()
-            if i not in self.before and (not isinstance(o, Outcome) or o.step < self.lanes[i].run.setup.steps)
-        ]
-        left -= sum(self.lanes[i].run.setup.steps - _step(self.ended[i]) for i in gone)
+        left = sum(r.setup.steps - self.at.get(i, 0) for i, r in self.runs.items() if i not in self.ended)
         return Told(
             lanes=len(self.lanes),
             group=self.group,
@@ -227,10 +219,6 @@ class _Sweep:
             best=None if first is None else (first, best[first]),
             ended=dict(self.ended),
         )
-
-
-def _step(outcome: Outcome | Exception) -> int:
-    return outcome.step if isinstance(outcome, Outcome) else 0
 
 
 def _check_rungs(kind: Kind, rungs: Sequence[int]) -> None:

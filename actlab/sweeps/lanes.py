@@ -37,6 +37,7 @@ class Options:
             ``vmap`` all in one batch, not identical in the last bits; ``auto`` is ``map`` on a CPU, else ``vmap``.
         lanes: most lanes in one program; None chooses by the memory of the compiled program.
         halving: which lanes go on at which steps; None: all.
+        save_every_s: seconds after which lanes under way are saved at their next checkpoint: what a kill can cost.
 
     Raises:
         InputError: a strategy or number that cannot be.
@@ -46,6 +47,7 @@ class Options:
     strategy: Literal["auto", "map", "vmap"] = "auto"
     lanes: int | None = None
     halving: Halving | None = None
+    save_every_s: float = 60.0
 
     def __post_init__(self):
         if self.strategy not in ("auto", "map", "vmap"):
@@ -54,6 +56,9 @@ class Options:
             )
         if self.lanes is not None and (isinstance(self.lanes, bool) or self.lanes < 1):
             raise InputError(f"lanes={self.lanes}: must be an integer >= 1, or null")
+        seconds = self.save_every_s
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
+            raise InputError(f"save_every_s={seconds!r}: must be a number of seconds >= 0")
 
 
 @dataclass(frozen=True)

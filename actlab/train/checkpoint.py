@@ -123,7 +123,7 @@ class Checkpoints:
         for place, step in reversed(list(enumerate(steps))):
             if problem := self._damage(step):
                 instead = f"falling back to checkpoint {steps[place - 1]}" if place else "starting over"
-                log.warning("checkpoint %d is damaged (%s): %s", step, problem, instead)
+                log.warning("%s: checkpoint %d is damaged (%s): %s", self._run(), step, problem, instead)
                 continue
             import orbax.checkpoint as ocp
 
@@ -142,6 +142,11 @@ class Checkpoints:
             leaves = [arrays[name] for name in wanted]
             return step, jax.tree.unflatten(jax.tree.structure(like), leaves)
         return -1, None
+
+    def _run(self) -> str:
+        """Return the run's folder in words: in a sweep there are many."""
+        run = self.folder.parent
+        return str(run.relative_to(Path.cwd()) if run.is_relative_to(Path.cwd()) else run)
 
     def _damage(self, step: int) -> str | None:
         try:

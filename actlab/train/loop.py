@@ -191,7 +191,8 @@ def _train(
         (setup.data.x_train, setup.data.y_train, setup.data.x_test, setup.data.y_test)
     )
     x, y, *test = data
-    before = folder.read().get("wall_time_s", 0.0) if resume else 0.0
+    told = folder.read() if resume else {}
+    before, memory = told.get("wall_time_s", 0.0), told.get("memory_bytes", 0)
 
     like = jax.eval_shape(program.init, run.numbers)
     state = parallel.from_writer(checkpoints.restore(like), like) if resume else None
@@ -223,6 +224,8 @@ def _train(
         times = {"wall_time_s": round(before + time.perf_counter() - clock.start, 3)}
         if clock.steps:
             times |= {"compile_time_s": round(clock.compiling, 3), "steps_per_second": round(clock.rate(), 1)}
+        if memory:
+            times |= {"memory_bytes": memory}
         folder.write(**entries, **times)
 
     if step == 0:
@@ -237,6 +240,8 @@ def _train(
         interval = Interval(run, start)
         for length, every in run.pieces(step):
             began = time.perf_counter()
+            if (length, every) not in compiled:
+                memory = max(memory, program.memory_bytes(state, x, y, length=length, every=every))
             state, table, trace = program.chunk(state, x, y, length=length, every=every)
             table, trace, bad = jax.device_get((table, trace, state.diverged))
             took = time.perf_counter() - began

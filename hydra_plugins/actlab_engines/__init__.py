@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
-from omegaconf import OmegaConf, open_dict
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 if TYPE_CHECKING:
     from hydra.plugins.launcher import Launcher
@@ -70,7 +71,10 @@ def run(content: bytes) -> dict[str, Any]:
     number, overrides, context, config, task, state = pickle.loads(content)
     setup_globals()
     Singleton.set_state(state)
-    config = context.config_loader.load_sweep_config(config, overrides)
+    from actlab.cli.composing import one_line
+
+    with one_line(overrides):
+        config = context.config_loader.load_sweep_config(config, overrides)
     with open_dict(config):
         config.hydra.job.id, config.hydra.job.num = f"{config.hydra.job.name}_{number}", number
     HydraConfig.instance().set_config(config)
@@ -83,6 +87,13 @@ def run(content: bytes) -> dict[str, Any]:
     )
     value = done.return_value  # raises what the job raised
     return {"_return_value": value, "working_dir": done.working_dir, "task_name": done.task_name}
+
+
+def _setup(launcher: Launcher, context: HydraContext, task: TaskFunction, config: DictConfig) -> None:
+    """Give a launcher what Hydra has prepared; a job that cannot be composed fails where it is run, alone."""
+    from actlab.cli.sweep_compose import left_to_launcher
+
+    launcher.hydra_context, launcher.task_function, launcher.config = left_to_launcher(context), task, config
 
 
 def _only(given: Any, *known: str, of: str) -> dict[str, Any]:
@@ -116,6 +127,12 @@ with suppress(ImportError):
     class JoblibLauncher(joblib_launcher.JoblibLauncher):
         """Jobs in processes here, ``n_jobs`` at a time, -1 for one on every core."""
 
+        def setup(
+            self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+        ) -> None:
+            """Take what Hydra has prepared."""
+            _setup(self, hydra_context, task_function, config)
+
         def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
             """Launch every job."""
             from actlab.sweeps.outward import Joblib
@@ -131,6 +148,12 @@ with suppress(ImportError):
 
     class SubmititLocalLauncher(submitit_launcher.LocalLauncher):
         """Jobs in processes here, as many at a time as there are ``cpus_per_task`` cores for."""
+
+        def setup(
+            self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+        ) -> None:
+            """Take what Hydra has prepared."""
+            _setup(self, hydra_context, task_function, config)
 
         def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
             """Launch every job."""
@@ -155,6 +178,12 @@ with suppress(ImportError):
 
     class RayLauncher(ray_launcher.RayLauncher):
         """Jobs as Ray's tasks, with ``ray.remote.num_cpus`` and ``num_gpus`` of the cluster ``ray.init.address``."""
+
+        def setup(
+            self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+        ) -> None:
+            """Take what Hydra has prepared."""
+            _setup(self, hydra_context, task_function, config)
 
         def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
             """Launch every job."""

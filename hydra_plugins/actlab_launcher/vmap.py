@@ -21,6 +21,7 @@ class VmapConf:
     strategy: Any = "auto"
     report: Any = False
     halving: Any = None
+    save_every_s: Any = 60
     engine: Any = "local"
     engine_options: Any = None
 
@@ -37,11 +38,14 @@ class VmapLauncher(Launcher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra has prepared; a job that cannot be composed is left to ``launch``."""
-        from actlab.cli.sweep_compose import Composer, Unchecked
+        from actlab.cli.sweep_compose import Composer, left_to_launcher
 
-        self.hydra_context, self.config, self.task_function = hydra_context, config, task_function
-        self.composer = Composer(hydra_context.config_loader, config)
-        hydra_context.config_loader = Unchecked(hydra_context.config_loader)
+        self.hydra_context, self.config, self.task_function = (
+            left_to_launcher(hydra_context),
+            config,
+            task_function,
+        )
+        self.composer = Composer(self.hydra_context.config_loader, config)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run jobs, numbered from ``initial_job_idx``; return how each ended.

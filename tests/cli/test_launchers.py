@@ -56,8 +56,10 @@ def state(path):
 
 @pytest.mark.parametrize("name", LAUNCHERS)
 def test_jobs_run_one_fails_one_is_killed(mine, process, name):
+    jobs = ["mine:bend", "mine:bend model.depth=-1", "mine:die", "mine:bend optimizer=adma"]
+    (mine / "jobs").write_text("\n".join(f"activation.name={job}" for job in jobs))
     p = process(
-        "train", "-m", "activation.name=mine:bend,mine:die", *JOB, "model.depth=2,-1",
+        "train", "-m", *JOB, "hydra/sweeper=list", "hydra.sweeper.jobs=jobs",
         f"hydra/launcher={name}", "hydra.sweep.dir=sweep",
     )  # fmt: skip
     out, err = p.communicate(timeout=240)
@@ -68,7 +70,8 @@ def test_jobs_run_one_fails_one_is_killed(mine, process, name):
     command = json.loads((mine / "sweep/0/run.json").read_text())["command"]
     assert "model.depth=2" in command and "hydra" not in command
     # The first failed job's error is the sweep's: of job 1, bad input. The others are told, too.
-    assert "job 2 failed" in err and "job 3 failed" in err and "job 0 failed" not in err
+    assert "job 2 failed" in err and "job 0 failed" not in err
+    assert "job 3 failed" in err and "optimizer=adma: there is no such optimizer; did you mean 'adam'" in err
     assert err.strip().splitlines()[-1] == "actlab: model: depth=-1: must be an integer >= 0"
     assert p.returncode == 2
 

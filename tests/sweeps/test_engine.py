@@ -14,7 +14,6 @@ from actlab.errors import InputError
 from actlab.records import TABLES
 from actlab.stats import StatsConfig
 from actlab.sweeps import Halving, Lane, Options, train_lanes
-from actlab.sweeps import batch as batch_module
 from actlab.train import Stability, adam, sgd, train
 from actlab.train.checkpoint import Checkpoints
 from actlab.train.folder import RunFolder
@@ -142,9 +141,9 @@ class Stop(BaseException):
 
 
 @pytest.mark.parametrize("strategy", ["map", "vmap"])
-def test_an_interrupted_sweep_goes_on(a_run, tmp_path, monkeypatch, strategy):
+def test_an_interrupted_sweep_goes_on(a_run, tmp_path, strategy):
     """Killed between two evaluations, the second time once some lanes of a group are saved and others are not."""
-    monkeypatch.setattr(batch_module, "SAVE_EVERY_S", 0.0)
+    options = Options(strategy, save_every_s=0)
     runs = [a_run(act, seed=s) for act in ("tanh", "relu") for s in range(3)]
     lanes(runs, tmp_path / "straight", Options(strategy))
 
@@ -153,12 +152,12 @@ def test_an_interrupted_sweep_goes_on(a_run, tmp_path, monkeypatch, strategy):
             raise Stop
 
     with pytest.raises(Stop):
-        lanes(runs, tmp_path / "broken", Options(strategy), tell=stop_in_the_second_group)
+        lanes(runs, tmp_path / "broken", options, tell=stop_in_the_second_group)
     shutil.rmtree(tmp_path / "broken" / "4" / "checkpoints" / "40")  # this one did not get that far
     (tmp_path / "broken" / "4" / "checkpoints" / "40.json").unlink()
     stamp = (tmp_path / "broken" / "0" / "run.json").stat().st_mtime_ns
     steps = []
-    outcomes = lanes(runs, tmp_path / "broken", Options(strategy), tell=lambda t: steps.append(t.step))
+    outcomes = lanes(runs, tmp_path / "broken", options, tell=lambda t: steps.append(t.step))
     assert [o.state for o in outcomes] == ["finished"] * 6
     assert (tmp_path / "broken" / "0" / "run.json").stat().st_mtime_ns == stamp  # left as it was
     assert min(steps) == 40  # one lane caught up from step 20 on, the others waited
@@ -169,11 +168,14 @@ def test_an_interrupted_sweep_goes_on(a_run, tmp_path, monkeypatch, strategy):
 
 def test_a_folder_that_vanishes_is_told_of_its_lane_alone(a_run, tmp_path):
     runs = [a_run(seed=s) for s in range(3)]
+    left = []
 
     def remove(told):
+        left.append(told.eta_s)
         shutil.rmtree(tmp_path / "1", ignore_errors=True)
 
     outcomes = lanes(runs, tmp_path, Options("map"), tell=remove)
+    assert min(left) == left[-1] == 0
     assert isinstance(outcomes[1], OSError) and "removed while it was written" in str(outcomes[1])
     assert [o.state for i, o in enumerate(outcomes) if i != 1] == ["finished"] * 2
     assert not (tmp_path / "1").exists()
@@ -270,6 +272,7 @@ def test_what_is_told(a_run, tmp_path):
     [
         (lambda: Options(strategy="pmap"), "did you mean 'map' or 'vmap'"),
         (lambda: Options(lanes=0), "lanes=0: must be an integer >= 1"),
+        (lambda: Options(save_every_s=-1), "save_every_s=-1: must be a number of seconds"),
         (lambda: Halving([]), "must be a list of steps"),
         (lambda: Halving([20, 10]), "must rise"),
         (lambda: Halving([10], keep=1.0), "keep=1.0"),

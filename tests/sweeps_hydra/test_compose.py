@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from actlab.cli import composing, sweep
+from actlab.cli.sweep_basic import job_by_job
 from actlab.cli.sweep_compose import Composed, Composer
 
 JOBS = [
@@ -94,26 +95,33 @@ def test_folders_are_those_of_the_basic_launcher(tmp_path, monkeypatch):
 
     (tmp_path / "jobs").write_text("\n".join(" ".join(f'"{o}"' for o in job) for job in JOBS[1:]))
     monkeypatch.setattr(sweep, "_running", [Writer()])
-    for launcher in ("basic", "vmap"):
-        composing.hydra_main(
-            [
-                "-m",
-                "hydra/sweeper=list",
-                "hydra.sweeper.jobs=jobs",
-                f"hydra/launcher={launcher}",
-                f"hydra.sweep.dir=by_{launcher}",
-            ],
-            lambda cfg: None,
-        )
-    files, others = (
+
+    def launch(name, launcher):
+        argv = ["-m", "hydra/sweeper=list", "hydra.sweeper.jobs=jobs", f"hydra/launcher={launcher}"]
+        composing.hydra_main([*argv, f"hydra.sweep.dir=by_{name}"], lambda cfg: None)
+
+    launch("basic", "basic")
+    launch("vmap", "vmap")
+    (tmp_path / "jobs").write_text((tmp_path / "jobs").read_text() + "\nactivation=nonsense")
+    told = []
+    with job_by_job(lambda *job: told.append(job), raises=False):
+        launch("job_by_job", "basic")
+    ((number, overrides, error),) = told
+    assert (number, overrides) == (len(JOBS[1:]), ["activation=nonsense"]) and "no such activation" in str(
+        error
+    )
+    files, others, more = (
         [p.relative_to(tmp_path / name) for p in sorted((tmp_path / name).rglob("*.yaml"))]
-        for name in ("by_basic", "by_vmap")
+        for name in ("by_basic", "by_vmap", "by_job_by_job")
     )
     assert len(files) == 3 * len(JOBS[1:]) + 1
-    assert files == others
+    assert files == others == more
     for file in files:
         basic, vmap = ((tmp_path / f"by_{name}" / file).read_text() for name in ("basic", "vmap"))
         assert neutral(basic) == neutral(vmap), file
+        assert basic.replace("by_basic", "X") == (tmp_path / "by_job_by_job" / file).read_text().replace(
+            "by_job_by_job", "X"
+        ), file
 
 
 def neutral(text):

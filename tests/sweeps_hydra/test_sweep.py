@@ -251,7 +251,7 @@ def test_callbacks_hear_of_jobs_as_they_end(sweep, here, monkeypatch):
 
 
 def test_a_full_disk_for_the_table_ends_nothing(sweep, here, monkeypatch):
-    tamed(monkeypatch, finished())
+    tamed(monkeypatch, lambda jobs, tell: [Ended("failed", message="no room")] * len(jobs))
     write = sweep_jobs.Table.write
     calls = []
 
@@ -262,10 +262,11 @@ def test_a_full_disk_for_the_table_ends_nothing(sweep, here, monkeypatch):
         write(self, **facts)
 
     monkeypatch.setattr(sweep_jobs.Table, "write", full)
-    code, out, err = sweep("seed=0,1")
-    assert code == 0
-    assert "2 jobs: 2 finished" in out
+    code, out, err = sweep("seed=range(25)")
+    assert code == 1
+    assert "25 jobs: 25 failed" in out
     assert err.count("No space left on device") == 1
+    assert len([line for line in out.splitlines() if line.endswith(": no room")]) == 25  # told nowhere else
 
 
 def test_a_list_of_jobs(sweep, jobs, here, monkeypatch):
@@ -320,13 +321,16 @@ def test_kill_nine(process, jobs, here):
 def test_bad_jobs_with_the_basic_launcher(here, capsys):
     from actlab.cli import run
 
-    code = run(["train", "-m", *SMALL, "optimizer.learning_rate=-1,1e-3", "hydra.sweep.dir=s"])
+    swept = ["activation=rleu,relu", "optimizer.learning_rate=-1,1e-3"]
+    code = run(["train", "-m", *SMALL, *swept, "hydra.sweep.dir=s"])
     err = capsys.readouterr().err
     assert code == 1
-    (line,) = err.splitlines()
-    assert line.startswith("actlab: job 0 failed (")
-    assert "optimizer.learning_rate=-1): optimizer: learning_rate=-1" in line
-    assert json.loads((here / "s" / "1" / "run.json").read_text())["state"] == "finished"
+    lines = err.splitlines()
+    assert [line.split(" (")[0] for line in lines] == [f"actlab: job {n} failed" for n in (0, 1, 2)]
+    assert all("activation=rleu: there is no such activation; did you mean 'relu'" in s for s in lines[:2])
+    assert "optimizer.learning_rate=-1): optimizer: learning_rate=-1" in lines[2]
+    assert json.loads((here / "s" / "3" / "run.json").read_text())["state"] == "finished"
+    assert not list((here / "s").glob("[01]"))
     assert run(["train", "-m", *SMALL, "seed=0,1", "--fresh"]) == 2
     assert "--fresh is for hydra/launcher=vmap" in capsys.readouterr().err
 

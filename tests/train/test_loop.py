@@ -46,6 +46,7 @@ def test_it_learns_and_writes_everything(small_run, tmp_path):
     assert info["sites"] == ["blocks.0.act", "blocks.1.act"]
     assert info["layers"] == ["blocks.0.linear", "blocks.1.linear", "head"]
     assert info["parameters"] == 2 * 8 + 8 + 8 * 8 + 8 + 8 * 4 + 4
+    assert info["memory_bytes"] > 4 * info["parameters"]
     table = folder.metrics()
     assert not table.select("step", "site", "quantity").is_duplicated().any()
     steps = table.filter(pl.col("site") == "blocks.0.act")["step"].unique().sort().to_list()
@@ -160,6 +161,28 @@ def test_rows_do_not_depend_on_the_evaluations_cadence(small_run, tmp_path):
     _, b = go(small_run(eval_every=40), tmp_path / "b")
     keep = ~pl.col("site").is_in(["test", "head"])
     assert a.metrics().filter(keep).equals(b.metrics().filter(keep))
+
+
+def test_memory_is_that_of_the_program_that_runs(small_run):
+    run = small_run(stats=StatsConfig("none", every=10))
+    state, data = run.program.init(run.numbers), run.setup.data
+    x, y = jax.device_put((data.x_train, data.y_train))
+    used = run.program.memory_bytes(state, x, y, length=20, every=10)
+    assert used > sum(a.nbytes for a in jax.tree.leaves((state, x, y)))
+    compiled = []
+
+    def hear(event, *_, **__):
+        if "compile" in event or "trace" in event:
+            compiled.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(hear)
+    try:
+        run.program.chunk(state, x, y, length=20, every=10)
+        assert not compiled  # a second time would be heard
+        run.program.chunk(run.program.init(run.numbers), x, y, length=10, every=10)
+        assert compiled
+    finally:
+        jax.monitoring.unregister_event_duration_listener(hear)
 
 
 def test_without_statistics(small_run, tmp_path):
