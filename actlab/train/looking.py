@@ -53,7 +53,7 @@ class Looks:
         known: list[Key] = []
 
         def trace(state, x, y):
-            logits, seen = watch(self._outputs, reading=VALUE)(state, x)
+            logits, seen = self._seen(state, x)
             known.extend(self._figures(state, logits, seen, y, jnp.bool_(True)).keys)
 
         jax.eval_shape(trace, state, x, y)
@@ -73,6 +73,11 @@ class Looks:
     def _outputs(self, state: TrainState, x) -> jax.Array:
         model = nnx.merge(self.program.graphdef, state.params, state.rest)
         return model(x, train=False).astype(jnp.float32)
+
+    def _seen(self, state: TrainState, x) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """Return outputs, and the values at every probe."""
+        outputs, seen = watch(self._outputs, reading=VALUE)(state, x)
+        return outputs, self.program.by_layer(seen)
 
     def _scores(self, logits, y, mask) -> dict[str, jax.Array]:
         """Return the summed loss and, of classes, the number of hits over the samples in ``mask`` (B,)."""
@@ -95,7 +100,7 @@ class Looks:
         xs = jnp.pad(x, [(0, pad)] + [(0, 0)] * (x.ndim - 1)).reshape(count, batch, *x.shape[1:])
         ys = jnp.pad(y, [(0, pad)] + [(0, 0)] * (y.ndim - 1)).reshape(count, batch, *y.shape[1:])
         mask = (jnp.arange(count * batch) < len(x)).reshape(count, batch)
-        logits, seen = watch(self._outputs, reading=VALUE)(state, xs[0])
+        logits, seen = self._seen(state, xs[0])
         sums = self._scores(logits, ys[0], mask[0])
         if count > 1:
             rest = (xs[1:], ys[1:], mask[1:])
@@ -222,7 +227,7 @@ class Looks:
         (loss, _, seen), grads = run(self.program._loss)(state.params, state.rest, *inputs)
         return {
             "loss": loss,
-            "values": seen.values,
-            "value_gradients": seen.gradients,
+            "values": self.program.by_layer(seen.values),
+            "value_gradients": self.program.by_layer(seen.gradients),
             "gradients": [jnp.isfinite(g).all() for _, g in layer_leaves(grads)],
         }
