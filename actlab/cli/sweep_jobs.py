@@ -244,7 +244,9 @@ class Sweep:
             leads = self._best()
             if told.best is not None and self.display.objective == told.metric:
                 place, score = told.best  # lanes of a group lead before they end
-                leads = max(leads or (tasks[place].record, score), (tasks[place].record, score), key=self._merit)
+                leads = max(
+                    leads or (tasks[place].record, score), (tasks[place].record, score), key=self._merit
+                )
             self.display.advance(told, self.records, leads)
 
         self.display.start()

@@ -342,7 +342,9 @@ def overview(folders: Sequence[Path]) -> pl.DataFrame:
     found = [read(folder) for folder in folders]
     keys = varied([f.config for f in found if f.problem is None])
     rows = [f.info.get("scores") or {} for f in found]
-    value = [row.get("test accuracy", row.get("test loss")) if isinstance(row, dict) else None for row in rows]
+    value = [
+        row.get("test accuracy", row.get("test loss")) if isinstance(row, dict) else None for row in rows
+    ]
     return pl.DataFrame(
         [
             pl.Series("run", [str(f.folder) for f in found], pl.String),

@@ -5,3 +5,4 @@ from actlab.data.cache import cache_dir as cache_dir
 from actlab.data.dataset import Dataset as Dataset
 from actlab.data.digits import digits as digits
 from actlab.data.mnist1d import mnist1d as mnist1d
+from actlab.data.text import text as text

@@ -1,4 +1,6 @@
 """Models: each takes an ``Act``, names its activation sites, and stays under 250 lines."""
 
 from actlab.models.convnet import ConvNet as ConvNet
+from actlab.models.encoder import Encoder as Encoder
 from actlab.models.mlp import MLP as MLP
+from actlab.models.transformer import Transformer as Transformer

@@ -72,7 +72,16 @@ def forward_order(fn: Callable[..., Any], params: dict[str, Any], *inputs: Any) 
     return list(dict.fromkeys([*used, *layers]))
 
 
-_MOVES = ("stack", "broadcast_in_dim", "reshape", "concatenate", "convert_element_type", "squeeze", "transpose", "copy")
+_MOVES = (
+    "stack",
+    "broadcast_in_dim",
+    "reshape",
+    "concatenate",
+    "convert_element_type",
+    "squeeze",
+    "transpose",
+    "copy",
+)
 
 
 def _used(jaxpr: Jaxpr, of: dict[Any, tuple[str, ...]]) -> list[str]:

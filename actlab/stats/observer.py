@@ -3,7 +3,7 @@
 Probes are named ``<site>.<tensor>``; ``pre`` and ``post`` of an activation, ``scores`` of an attention, anything else
 is summarised as it is. On a CPU, reading every tensor and launching hundreds of small operations is what costs, so
 the rows of all sites of equal shape are stacked and reduced together. On an accelerator a stack would keep whole
-tensors alive: there every site is reduced where it is, but for those inside a scan, whose rows leave it stacked anyway.
+tensors alive: there every site is reduced where it is, but for those inside a scan, whose rows leave it stacked.
 Shapes: T tensors of a group, B rows read, ... positions, C units.
 """
 

@@ -37,7 +37,9 @@ class Looks:
         self.program = program
         self.setup = program.setup
         self.observer = program.observer
-        self.loss = dataclasses.replace(self.setup.loss, z=0.0)  # z-loss steers training and says nothing of a model
+        self.loss = dataclasses.replace(
+            self.setup.loss, z=0.0
+        )  # z-loss steers training and says nothing of a model
         positions = self.setup.data.positions
         self.at_once = min(EVAL_BATCH, max(1, EVAL_LABELS // positions))
         self.evaluate = jax.jit(self._evaluate)

@@ -42,7 +42,9 @@ class Loss:
         if not 0 <= self.z < float("inf"):
             raise InputError(f"z_loss={self.z}: must be a number >= 0")
         if self.z and self.name != "cross_entropy":
-            raise InputError(f"z_loss={self.z} is of a softmax: it goes with loss=cross_entropy, not {self.name}")
+            raise InputError(
+                f"z_loss={self.z} is of a softmax: it goes with loss=cross_entropy, not {self.name}"
+            )
 
     def __call__(self, outputs: jax.Array, labels: jax.Array) -> jax.Array:
         """Return (B,) of outputs (B, ..., K) and labels (B, ...) in [0, K), or targets (B, ..., K).

@@ -128,7 +128,11 @@ class Program:
         logits = model(x, train=True, key=key).astype(jnp.float32)
         loss = self.setup.loss(logits, y).mean()
         _, _, rest = nnx.split(model, nnx.Param, ...)
-        right = {} if self.setup.data.task == "regression" else {"accuracy": jnp.mean(jnp.argmax(logits, -1) == y)}
+        right = (
+            {}
+            if self.setup.data.task == "regression"
+            else {"accuracy": jnp.mean(jnp.argmax(logits, -1) == y)}
+        )
         return loss, (right, nnx.to_pure_dict(rest))
 
     def bound(self, state: TrainState) -> dict[str, dict[str, jax.Array]]:

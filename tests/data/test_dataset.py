@@ -25,7 +25,12 @@ def dataset(x, y, **fields):
 )
 def test_what_is_to_be_learnt_follows_from_the_arrays(x, y, fields, task, outputs, positions, vocabulary):
     data = dataset(x, y, **fields)
-    assert (data.task, data.outputs, data.positions, data.vocabulary) == (task, outputs, positions, vocabulary)
+    assert (data.task, data.outputs, data.positions, data.vocabulary) == (
+        task,
+        outputs,
+        positions,
+        vocabulary,
+    )
     assert {a.dtype for a in (data.x_train, data.y_test)} <= {np.dtype(np.float32), np.dtype(np.int32)}
     x, y = data.abstract(9)
     assert (x.shape, y.shape) == ((9, *data.x_train.shape[1:]), (9, *data.y_train.shape[1:]))

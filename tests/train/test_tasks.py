@@ -109,7 +109,9 @@ def test_batches_of_an_evaluation_do_not_change_it(runs):
     looks = type(run.looks)(run.program)
     looks.at_once = 32  # of 100: a part is left over
     state = run.program.init(run.numbers)
-    scores, _, _ = looks._evaluate(state, *map(jnp.asarray, (run.setup.data.x_test, run.setup.data.y_test)), False)
+    scores, _, _ = looks._evaluate(
+        state, *map(jnp.asarray, (run.setup.data.x_test, run.setup.data.y_test)), False
+    )
     for name, value in scores.items():
         assert float(value) == pytest.approx(rows[0, "test", name], rel=1e-5)
 
@@ -117,12 +119,17 @@ def test_batches_of_an_evaluation_do_not_change_it(runs):
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"loss": Loss()}, "loss=cross_entropy is of classes and line has real numbers to hit: set loss=squared"),
+        (
+            {"loss": Loss()},
+            "loss=cross_entropy is of classes and line has real numbers to hit: set loss=squared",
+        ),
         ({"loss": Loss("squared_error"), "label_noise": 0.1}, "label_noise=0.1 is of classes"),
     ],
 )
 def test_what_real_targets_do_not_go_with(fields, said):
-    values = {n: None for n in Setup.__dataclass_fields__ if n not in ("stability", "parallel", "label_noise")}
+    values = {
+        n: None for n in Setup.__dataclass_fields__ if n not in ("stability", "parallel", "label_noise")
+    }
     with pytest.raises(InputError, match=said):
         Setup(**(values | {"data": line(), "batch_size": 8} | fields))
 
