@@ -16,12 +16,19 @@ CHOICES = [
     for choice in choices
     if group != "activation" or choice in SAMPLE
 ]
+# What a choice does not go without: tokens want a model that takes them.
+WITH = {
+    ("data", "text"): ["model=transformer"],
+    ("data", "text_bpe"): ["model=transformer"],
+    ("model", "transformer"): ["data=text"],
+    ("model", "llama"): ["data=text"],
+}
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_builds(group, choice):
     plus = "+" if group == "experiment" else ""
-    run = build(composing.compose([f"{plus}{group}={choice}"]))
+    run = build(composing.compose([f"{plus}{group}={choice}", *WITH.get((group, choice), ())]))
     if group == "activation":
         assert run.setup.act.name == choice
 

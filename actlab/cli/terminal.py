@@ -77,6 +77,11 @@ class Display:
 
         self.progress.stop()
         rows = site_rows(read_run(self.folder))
+        from actlab.report import numbers
+
+        program = self.run.program
+        arithmetic = f", {numbers.flops(program.flops)} forward for a sample" if program.flops else ""
+        self._say(f"{program.parameters:,} parameters{arithmetic}")
         if rows:
             narrow = self.live and self.console.width < 84
             self.console.print(site_table(rows, narrow=narrow))
@@ -141,5 +146,7 @@ def _scores(scores: dict[str, float]) -> str:
     words = []
     for split in ("train", "test"):
         if f"{split} loss" in scores:
-            words.append(f"{split} loss {scores[f'{split} loss']:.3g} acc {scores[f'{split} accuracy']:.1%}")
+            right = scores.get(f"{split} accuracy")  # where there are classes
+            share = "" if right is None else f" acc {right:.1%}"
+            words.append(f"{split} loss {scores[f'{split} loss']:.3g}{share}")
     return "  ".join(words)

@@ -12,3 +12,4 @@ from actlab.data.planar import checkerboard as checkerboard
 from actlab.data.planar import moons as moons
 from actlab.data.planar import rings as rings
 from actlab.data.planar import spirals as spirals
+from actlab.data.text import text as text

@@ -3,4 +3,6 @@
 from actlab.models.convnet import ConvNet as ConvNet
 from actlab.models.efficientnet import EfficientNetLite0 as EfficientNetLite0
 from actlab.models.efficientnet import efficientnet_lite0 as efficientnet_lite0
+from actlab.models.encoder import Encoder as Encoder
 from actlab.models.mlp import MLP as MLP
+from actlab.models.transformer import Transformer as Transformer

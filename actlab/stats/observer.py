@@ -3,7 +3,7 @@
 Probes are named ``<site>.<tensor>``; ``pre`` and ``post`` of an activation, ``scores`` of an attention, anything else
 is summarised as it is. On a CPU, reading every tensor and launching hundreds of small operations is what costs, so
 the rows of all sites of equal shape are stacked and reduced together. On an accelerator a stack would keep whole
-tensors alive: there every site is reduced where it is.
+tensors alive: there every site is reduced where it is, but for those inside a scan, whose rows leave it stacked.
 Shapes: T tensors of a group, B rows read, ... positions, C units.
 """
 
@@ -22,6 +22,7 @@ from actlab.activations import Act
 from actlab.errors import InputError
 from actlab.stats.attention import attention
 from actlab.stats.config import StatsConfig
+from actlab.stats.scanned import Place
 from actlab.stats.sites import SATURATION, Learnt, active, active_units, regime, sparsity, steepest
 from actlab.stats.summary import basics, summarize
 from actlab.stats.watch import Reading
@@ -87,6 +88,7 @@ class Observer:
         probes: shape and dtype of every probe, by name, batch first.
         batch: samples in a batch.
         stacked: reduce all sites together; by default where the backend is a CPU.
+        where: where the probes are, as `places` found them; what is read of those in a scan is to be `unstacked`.
 
     Raises:
         InputError: a site asked for that does not exist.
@@ -100,6 +102,7 @@ class Observer:
         probes: Mapping[str, jax.ShapeDtypeStruct],
         batch: int,
         stacked: bool | None = None,
+        where: Sequence[Place] = (),
     ):
         self.config, self.act = config, act
         self.full = config.level == "full"
@@ -116,9 +119,14 @@ class Observer:
         for name, shape in probes.items():
             if _split(name)[1] in ("pre", "post") and shape.shape[:1] != (batch,):
                 raise InputError(
-                    f"stats: {name} has shape {shape.shape}, not the {batch} samples first: of sites inside a scan "
-                    "a run keeps no statistics yet; loop over the layers in Python, or set stats=none"
+                    f"stats: {name} has shape {shape.shape}, not the {batch} samples first: put the batch first, or "
+                    "set stats=none"
                 )
+        inside = [place for place in where if place.index]
+        self.layers = {place.name for place in inside}
+        # By name in the program: whether any layer of it is asked for.
+        self.scanned = dict.fromkeys((place.source for place in inside), False)
+        self.scanned |= {p.source: True for p in inside if _split(p.name)[0] in self.sites}
         self.attention = tuple(name for name in probes if _split(name)[1] == "scores")
         plain = [name for name in probes if name not in self.attention]
         self.groups = self._grouped({name: probes[name] for name in plain})
@@ -140,7 +148,7 @@ class Observer:
         groups: dict[Any, list[str]] = {}
         for name, shape in probes.items():
             # Without stacking, a site's pre and post still go together: what joins them is asked of a group.
-            key = shape.shape if self.stacked else _split(name)[0]
+            key = shape.shape if self.together(name) else _split(name)[0]
             groups.setdefault(key, []).append(name)
         return [
             _Group(
@@ -154,6 +162,14 @@ class Observer:
             for names in groups.values()
         ]
 
+    def together(self, name: str) -> bool:
+        """Whether a probe's rows are taken out as they are and reduced with others."""
+        return self.stacked or name in self.layers
+
+    def asked(self, name: str) -> bool:
+        """Whether a probe of the program is wanted."""
+        return self.scanned[name] if name in self.scanned else _split(name)[0] in self.sites
+
     # -- what is taken where the value is --------------------------------------------------------------------
 
     def reading(self, step: jax.Array, learnt: Mapping[str, Learnt], *, every_row: bool = False) -> Reading:
@@ -163,19 +179,20 @@ class Observer:
 
         def of(name: str, value: jax.Array) -> Any:
             site, tensor = _split(name)
-            if site not in self.sites:
+            if not self.asked(name):
                 return ()
+            as_rows = self.stacked or name in self.scanned
             rows = value if every_row else self._part(value, step)
             if tensor == "scores":
                 return attention(rows, by_head=self.full)
-            if not self.stacked and self.repeatable and site in self.units:
+            if not as_rows and self.repeatable and site in self.units:
                 # The values after an activation live inside the next layer's operation; to read some of them there
                 # would write them all.
                 if tensor == "post":
                     rows = self.act(before[site], **learnt.get(site, {})).astype(rows.dtype)
                 before[site] = rows
             rows = rows.astype(jnp.float32)
-            if self.stacked:
+            if as_rows:
                 return rows
             return self._figures(rows), self._of_site(site, tensor, rows, learnt.get(site, {}))
 
@@ -186,10 +203,12 @@ class Observer:
 
         def of(name: str, value: jax.Array) -> Any:
             site, tensor = _split(name)
-            if tensor != "pre" or site not in self.units or self.threshold is None:
+            layers = name in self.scanned
+            known = self.asked(name) if layers else site in self.units
+            if tensor != "pre" or not known or self.threshold is None:
                 return ()
             rows = self._part(value, step).astype(jnp.float32)
-            return rows if self.stacked else self._active(learnt[site], rows)
+            return rows if self.stacked or layers else self._active(learnt[site], rows)
 
         return Reading(of)
 
@@ -197,10 +216,10 @@ class Observer:
         """Return what a recorded step takes of the gradients at the probes."""
 
         def of(name: str, value: jax.Array) -> Any:
-            if _split(name)[0] not in self.sites or name in self.attention:
+            if not self.asked(name) or _split(name)[1] == "scores":
                 return ()
             rows = (value if every_row else self._part(value, step)).astype(jnp.float32)
-            return rows if self.stacked else self._figures(rows)
+            return rows if self.stacked or name in self.scanned else self._figures(rows)
 
         return Reading(of)
 
@@ -248,7 +267,7 @@ class Observer:
             if not group.sites or self.threshold is None:
                 continue
             parts = [seen[f"{site}.pre"] for site in group.sites]
-            if self.stacked:
+            if self.together(group.names[0]):
                 found[_id(group)] = jax.vmap(self._active)(_stack(learnt, group), jnp.stack(parts))
             else:
                 found[_id(group)] = jnp.stack(parts)
@@ -260,7 +279,7 @@ class Observer:
         """Return the sites' figures of a recorded step, and by group which units were active."""
         rows, on = Rows(), {}
         for group in self.groups:
-            if self.stacked:
+            if self.together(group.names[0]):
                 active = self._record_stacked(rows, group, seen, gradients, learnt)
             else:
                 active = self._record_single(rows, group, seen, gradients)

@@ -6,7 +6,9 @@ chunk, E steps of a window, B batch.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import dataclasses
+from collections.abc import Hashable, Mapping
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -19,10 +21,12 @@ from actlab.data import batch_indices
 from actlab.errors import InputError
 from actlab.nn import sites
 from actlab.nn.numbers import given
-from actlab.stats import VALUE, Reading, Seen, probe_names, value_and_grad, watch
+from actlab.stats import VALUE, Reading, Seen, value_and_grad, watch
 from actlab.stats.layers import forward_order, layer_leaves, layer_statistics, norm
 from actlab.stats.observer import Key, Observer, Rows
+from actlab.stats.scanned import places, unstacked
 from actlab.train import numbers
+from actlab.train.flops import matmul_flops
 from actlab.train.setup import Setup, TrainState
 
 
@@ -41,16 +45,17 @@ class Program:
             own.add("threshold")
         # What the model does not ask for is part of the program: it took it from its arguments.
         self.own_numbers = {n: v for n, v in found.items() if n in asked or n not in own}
-        x = jax.ShapeDtypeStruct((setup.batch_size, *setup.data.in_shape), jnp.float32)
-        y = jax.ShapeDtypeStruct((setup.batch_size,), jnp.int32)
+        x, y = setup.data.abstract(setup.batch_size)
         key = jax.eval_shape(lambda: jax.random.key(0))
         inputs = nnx.to_pure_dict(params), nnx.to_pure_dict(rest), x, y, key
-        _, probes = jax.eval_shape(watch(self._loss, reading=VALUE), *inputs)
-        self.probes = probe_names(self._loss)(*inputs)  # in forward order: a dict comes out of a trace sorted
-        self.shapes = probes = {name: probes[name] for name in self.probes}
+        self.places = places(self._loss)(*inputs)  # in forward order: a dict comes out of a trace sorted
+        self.probes = [place.name for place in self.places]
+        read = watch(self._loss, reading=VALUE)
+        shapes = jax.eval_shape(lambda *a: self.by_layer(read(*a)[1]), *inputs)
+        self.shapes = probes = {name: shapes[name] for name in self.probes}
         self.layers = forward_order(self._loss, *inputs)
         self.sites = [name.removesuffix(".pre") for name in self.probes if name.endswith(".pre")]
-        self.observer = Observer(setup.stats, setup.act, probes, setup.batch_size, stacked)
+        self.observer = Observer(setup.stats, setup.act, probes, setup.batch_size, stacked, self.places)
         # Numbers cross into compiled code as inputs, the seed rather than a key: one program serves them all.
         everywhere = setup.parallel.options()
         self.init = jax.jit(self._init, compiler_options=run_once(), **everywhere)
@@ -109,8 +114,7 @@ class Program:
         """Trace a whole training step abstractly; raise what a model that does not fit raises."""
         state = jax.eval_shape(self.init, self.own_numbers)
         key = jax.eval_shape(lambda: jax.random.key(0))
-        x = jax.ShapeDtypeStruct((self.setup.batch_size, *self.setup.data.in_shape), jnp.float32)
-        y = jax.ShapeDtypeStruct((self.setup.batch_size,), jnp.int32)
+        x, y = self.setup.data.abstract(self.setup.batch_size)
         jax.eval_shape(lambda *a: self._gradient(*a, None, None), state, x, y, key)
         for path, leaf in jax.tree_util.tree_leaves_with_path(state.rest):
             if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
@@ -119,6 +123,17 @@ class Program:
                     f"{name} is a random key kept in the model; take the key from __call__ instead"
                 )
 
+    @cached_property
+    def flops(self) -> int | None:
+        """Floating-point operations of the products in a forward pass of one sample, see `matmul_flops`."""
+        state = jax.eval_shape(self.init, self.own_numbers)
+        x, _ = self.setup.data.abstract(1)
+
+        def forward(params, rest, x):
+            return nnx.merge(self.graphdef, params, rest)(x, train=False)
+
+        return matmul_flops(forward)(state.params, state.rest, x)
+
     # -- one step ------------------------------------------------------------------------------------------
 
     def _loss(self, params, rest, x, y, key) -> tuple[jax.Array, Any]:
@@ -126,21 +141,33 @@ class Program:
         logits = model(x, train=True, key=key).astype(jnp.float32)
         loss = self.setup.loss(logits, y).mean()
         _, _, rest = nnx.split(model, nnx.Param, ...)
-        return loss, (jnp.mean(jnp.argmax(logits, -1) == y), nnx.to_pure_dict(rest))
+        right = (
+            {}
+            if self.setup.data.task == "regression"
+            else {"accuracy": jnp.mean(jnp.argmax(logits, -1) == y)}
+        )
+        return loss, (right, nnx.to_pure_dict(rest))
 
     def bound(self, state: TrainState) -> dict[str, dict[str, jax.Array]]:
         """Return the parameters of every site's activation that are learnt, or numbers of the program."""
         if not self.setup.act.learn and not any(n.startswith("activation.") for n in self.own_numbers):
             return {site: {} for site in self.sites}
         model = nnx.merge(self.graphdef, state.params, state.rest)
-        return {name: site.bound() for name, site in sites(model).items()}
+        found = {name: site.bound() for name, site in sites(model).items()}
+        # One site of a scan holds the values of all its layers, stacked; one of layers apart has its own name.
+        inside = [
+            dataclasses.replace(p, name=p.name.removesuffix(".pre"), source=p.source.removesuffix(".pre"))
+            for p in self.places
+            if p.index and p.name.endswith(".pre")
+        ]
+        return found | unstacked(found, inside)
 
     def watcher(self, state: TrainState) -> Observer:
         """Return the observer of a state's run."""
         return self.observer.at(state.numbers.get("threshold"))
 
     def _gradient(self, state: TrainState, x, y, key, reading: Reading | None, of_gradient: Reading | None):
-        """Return loss, (accuracy, new rest), what was seen at the probes, gradients."""
+        """Return loss, (accuracy by name if there is one, new rest), what was seen at the probes, gradients."""
         loss = self._loss
         if reading is None:
             (value, aux), grads = jax.value_and_grad(loss, has_aux=True)(state.params, state.rest, x, y, key)
@@ -149,14 +176,18 @@ class Program:
             (value, aux, seen), grads = value_and_grad(
                 loss, has_aux=True, reading=reading, of_gradient=of_gradient
             )(state.params, state.rest, x, y, key)
-            return value, aux, seen, grads
+            return value, aux, Seen(self.by_layer(seen.values), self.by_layer(seen.gradients)), grads
 
         def watched(params):
             (value, aux), seen = watch(loss, reading=reading)(params, state.rest, x, y, key)
             return value, (aux, seen)
 
         (value, (aux, seen)), grads = jax.value_and_grad(watched, has_aux=True)(state.params)
-        return value, aux, Seen(seen, {}), grads
+        return value, aux, Seen(self.by_layer(seen), {}), grads
+
+    def by_layer(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what was found at the probes with that of each layer of a scan under its own name."""
+        return unstacked(found, self.places)
 
     def _update(self, state: TrainState, loss, rest, grads) -> tuple[TrainState, Any]:
         """Return the state after the step, or what policies make of a bad one, and whether the update was dropped."""
@@ -197,14 +228,14 @@ class Program:
 
     def _start(self) -> dict[str, Any]:
         """Return what a window carries, at its start."""
-        sums = {name: jnp.float32(0) for name in ("loss", "accuracy", "steps")}
+        sums = {name: jnp.float32(0) for name in (*self.setup.scores, "steps")}
         return {"ever": self.observer.nobody(), "sums": sums, "most": jnp.float32(-jnp.inf)}
 
     @staticmethod
-    def _tally(sums, most, loss, accuracy, dropped):
+    def _tally(sums, most, loss, right, dropped):
         """Add a step's numbers to a window's, but for those of a step whose update was dropped."""
-        now = {"loss": loss, "accuracy": accuracy} | dropped
-        own = {"loss": loss, "accuracy": accuracy, "steps": jnp.float32(1)}
+        now = {"loss": loss} | right | dropped
+        own = {"loss": loss} | right | {"steps": jnp.float32(1)}
         if dropped:
             out = dropped["dropped"]
             own = {name: jnp.where(out, 0.0, value) for name, value in own.items()}
@@ -216,12 +247,12 @@ class Program:
         watching = self.setup.stats.level != "none" and self.observer.threshold is not None
         bound, observer = self.bound(state), self.watcher(state)
         reading = observer.light_reading(state.step, bound) if watching else None
-        loss, (accuracy, rest), seen, grads = self._gradient(state, x, y, key, reading, None)
+        loss, (right, rest), seen, grads = self._gradient(state, x, y, key, reading, None)
         if watching:
             on = observer.active(seen.values, bound)
             ever = {name: ever[name] | on[name] for name in ever}
         state, dropped = self._update(state, loss, rest, grads)
-        sums, most, now = self._tally(sums, most, loss, accuracy, dropped)
+        sums, most, now = self._tally(sums, most, loss, right, dropped)
         return state, {"ever": ever, "sums": sums, "most": most}, now
 
     def _recorded(self, state, x, y, key, *, every, ever, sums, most, every_row: bool = False):
@@ -230,13 +261,13 @@ class Program:
         bound, observer = self.bound(state), self.watcher(state)
         reading = observer.reading(state.step, bound, every_row=every_row) if level != "none" else None
         back = observer.of_gradient(state.step, every_row=every_row) if level == "full" else None
-        loss, (accuracy, rest), seen, grads = self._gradient(state, x, y, key, reading, back)
+        loss, (right, rest), seen, grads = self._gradient(state, x, y, key, reading, back)
         new, dropped = self._update(state, loss, rest, grads)
-        sums, most, now = self._tally(sums, most, loss, accuracy, dropped)
+        sums, most, now = self._tally(sums, most, loss, right, dropped)
         with jax.numpy_dtype_promotion("standard"):
             rate = jnp.asarray(self.rate(state), jnp.float32)
         rows = Rows()
-        means = {("train", q): sums[q] / sums["steps"] for q in ("loss", "accuracy")}
+        means = {("train", q): sums[q] / sums["steps"] for q in self.setup.scores}
         rows.add_all(means | {("train", "learning_rate"): rate})
         if self.setup.stability.drops:
             rows.add_all({("train", "skipped"): new.aside["skipped"]})
@@ -305,7 +336,7 @@ class Program:
         """Train ``length`` steps.
 
         Returns the state, for each window the values (K,) of ``keys``, and every step's own numbers (length,): loss,
-        accuracy, where policies drop updates whether one was.
+        accuracy of classes, where policies drop updates whether one was.
         """
         if length % every:
             raise ValueError(f"a chunk of {length} steps is not made of windows of {every}")
@@ -363,7 +394,7 @@ class Program:
         return jax.random.fold_in(root, 1), jax.random.fold_in(root, 2), jax.random.fold_in(root, 3)
 
     def labels(self, state: TrainState, y: jax.Array) -> jax.Array:
-        """Return the training labels (N,) as the run sees them: with its noise."""
+        """Return the training labels as the run sees them: with its noise."""
         if "label_noise" not in state.numbers:
             return y
         which, drawn = jax.random.split(self._keys(state)[2])
