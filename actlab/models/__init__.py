@@ -2,3 +2,4 @@
 
 from actlab.models.convnet import ConvNet as ConvNet
 from actlab.models.mlp import MLP as MLP
+from actlab.models.resnet import ResNet as ResNet
