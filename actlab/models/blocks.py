@@ -113,7 +113,7 @@ def convolution(
     dtype: jax.typing.DTypeLike,
     rngs: nnx.Rngs,
 ) -> nnx.Conv:
-    """Return a convolution over ``len(taps)`` axes by `actlab.nn.convolve`, which says why it is not XLA's on a CPU."""
+    """Return a convolution over ``len(taps)`` axes; by `actlab.nn.convolve`, which says why."""
     kernel_init, bias_init = initializer(init, channels * math.prod(taps), gain)
     return nnx.Conv(
         channels,

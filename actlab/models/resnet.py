@@ -1,8 +1,8 @@
 """Pre-activation residual network for signals and images: norm and activation before every convolution.
 
-Convolutions go by `actlab.nn.convolve`: XLA's own on accelerators; on a CPU patches and one matrix product, because
-there XLA's convolution inside a scan, which is how training runs, takes 3 to 5 times as long, and under vmap has no fast
-program at all (five small nets took 419 s that way).
+Convolutions go by `actlab.nn.convolve`: XLA's own on accelerators; on a CPU patches and one matrix product. Training is
+a scan, inside which XLA's CPU convolution takes several times as long, and a sweep may be a vmap over networks, which
+makes it a grouped convolution, for which there is no fast program there at all.
 Shapes: B batch, S... spatial axes (one or two), C channels, K classes.
 """
 

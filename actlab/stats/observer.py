@@ -3,7 +3,8 @@
 Probes are named ``<site>.<tensor>``; ``pre`` and ``post`` of an activation, ``scores`` of an attention, anything else
 is summarised as it is. On a CPU, reading every tensor and launching hundreds of small operations is what costs, so
 the rows of all sites of equal shape are stacked and reduced together. On an accelerator a stack would keep whole
-tensors alive: there every site is reduced where it is.
+tensors alive: there every site is reduced where it is. A site inside a scan over the positions of a sequence
+("repeated") is seen once for each, (S, B, ..., C), and read as the (B, S, ..., C) that it would be without the scan.
 Shapes: T tensors of a group, B rows read, ... positions, C units.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +88,7 @@ class Observer:
         probes: shape and dtype of every probe, by name, batch first.
         batch: samples in a batch.
         stacked: reduce all sites together; by default where the backend is a CPU.
+        repeated: sites inside a scan over positions.
 
     Raises:
         InputError: a site asked for that does not exist.
@@ -100,8 +102,10 @@ class Observer:
         probes: Mapping[str, jax.ShapeDtypeStruct],
         batch: int,
         stacked: bool | None = None,
+        repeated: Collection[str] = (),
     ):
         self.config, self.act = config, act
+        self.repeated = frozenset(repeated)
         self.full = config.level == "full"
         self.stacked = jax.default_backend() == "cpu" if stacked is None else stacked
         self.batch = batch
@@ -112,7 +116,7 @@ class Observer:
         self.where = active(act, self.threshold) if watched else None
         known = list(dict.fromkeys(_split(name)[0] for name in probes))
         self.sites = config.chosen_sites(known) if config.level != "none" else []
-        probes = {name: probes[name] for name in probes if _split(name)[0] in self.sites}
+        probes = {name: self.shape(name, probes[name]) for name in probes if _split(name)[0] in self.sites}
         for name, shape in probes.items():
             if _split(name)[1] in ("pre", "post") and shape.shape[:1] != (batch,):
                 raise InputError(
@@ -136,11 +140,23 @@ class Observer:
         other.threshold, other.where = threshold, None
         return other
 
+    def whole(self, name: str, value: jax.Array) -> jax.Array:
+        """Return what was seen at a probe with its samples first."""
+        return jnp.moveaxis(value, 1, 0) if _split(name)[0] in self.repeated else value
+
+    def shape(self, name: str, seen: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+        """Return the shape of what is seen at a probe with its samples first."""
+        return jax.eval_shape(lambda v: self.whole(name, v), seen)
+
+    def _together(self, name: str) -> bool:
+        """Return whether a probe's rows are kept, to be reduced after the model's pass."""
+        return self.stacked or _split(name)[0] in self.repeated
+
     def _grouped(self, probes: Mapping[str, jax.ShapeDtypeStruct]) -> list[_Group]:
         groups: dict[Any, list[str]] = {}
         for name, shape in probes.items():
             # Without stacking, a site's pre and post still go together: what joins them is asked of a group.
-            key = shape.shape if self.stacked else _split(name)[0]
+            key = shape.shape if self._together(name) else _split(name)[0]
             groups.setdefault(key, []).append(name)
         return [
             _Group(
@@ -168,14 +184,14 @@ class Observer:
             rows = value if every_row else self._part(value, step)
             if tensor == "scores":
                 return attention(rows, by_head=self.full)
-            if not self.stacked and self.repeatable and site in self.units:
+            if not self._together(name) and self.repeatable and site in self.units:
                 # The values after an activation live inside the next layer's operation; to read some of them there
                 # would write them all.
                 if tensor == "post":
                     rows = self.act(before[site], **learnt.get(site, {})).astype(rows.dtype)
                 before[site] = rows
             rows = rows.astype(jnp.float32)
-            if self.stacked:
+            if self._together(name):
                 return rows
             return self._figures(rows), self._of_site(site, tensor, rows, learnt.get(site, {}))
 
@@ -189,7 +205,7 @@ class Observer:
             if tensor != "pre" or site not in self.units or self.threshold is None:
                 return ()
             rows = self._part(value, step).astype(jnp.float32)
-            return rows if self.stacked else self._active(learnt[site], rows)
+            return rows if self._together(name) else self._active(learnt[site], rows)
 
         return Reading(of)
 
@@ -199,8 +215,12 @@ class Observer:
         def of(name: str, value: jax.Array) -> Any:
             if _split(name)[0] not in self.sites or name in self.attention:
                 return ()
+            if (
+                _split(name)[0] in self.repeated
+            ):  # a backward rule inside a scan cannot know of `step`: see `record`
+                return value.astype(jnp.float32)
             rows = (value if every_row else self._part(value, step)).astype(jnp.float32)
-            return rows if self.stacked else self._figures(rows)
+            return rows if self._together(name) else self._figures(rows)
 
         return Reading(of)
 
@@ -247,20 +267,30 @@ class Observer:
         for group in self.groups:
             if not group.sites or self.threshold is None:
                 continue
-            parts = [seen[f"{site}.pre"] for site in group.sites]
-            if self.stacked:
+            parts = [self.whole(name, seen[name]) for name in (f"{site}.pre" for site in group.sites)]
+            if self._together(group.names[0]):
                 found[_id(group)] = jax.vmap(self._active)(_stack(learnt, group), jnp.stack(parts))
             else:
                 found[_id(group)] = jnp.stack(parts)
         return found
 
     def record(
-        self, seen: Mapping[str, Any], gradients: Mapping[str, Any], learnt: Mapping[str, Learnt]
+        self,
+        seen: Mapping[str, Any],
+        gradients: Mapping[str, Any],
+        learnt: Mapping[str, Learnt],
+        step: jax.Array,
+        *,
+        every_row: bool = False,
     ) -> tuple[Rows, dict[str, jax.Array]]:
         """Return the sites' figures of a recorded step, and by group which units were active."""
         rows, on = Rows(), {}
+        if not every_row:
+            later = [name for name in gradients if _split(name)[0] in self.repeated]
+            part = jax.vmap(lambda value: self._part(value, step))
+            gradients = {**gradients, **{name: part(gradients[name]) for name in later}}
         for group in self.groups:
-            if self.stacked:
+            if self._together(group.names[0]):
                 active = self._record_stacked(rows, group, seen, gradients, learnt)
             else:
                 active = self._record_single(rows, group, seen, gradients)
@@ -272,10 +302,11 @@ class Observer:
 
     def _record_stacked(self, rows, group, seen, gradients, learnt) -> jax.Array | None:
         keys = [_split(name) for name in group.names]
-        values = [seen[name] for name in group.names]
+        seen = {name: self.whole(name, seen[name]) for name in group.names}
+        values = list(seen.values())
         if gradients:
             keys += [(site, f"{tensor}_gradient") for site, tensor in keys]
-            values += [gradients[name] for name in group.names]
+            values += [self.whole(name, gradients[name]) for name in group.names]
         for quantity, figure in self._figures(jnp.stack(values), kept=1).items():
             rows.add([(site, f"{tensor}.{quantity}") for site, tensor in keys], figure)
         if not group.sites:

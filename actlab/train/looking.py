@@ -50,7 +50,7 @@ class Looks:
         known: list[Key] = []
 
         def trace(state, x, y):
-            logits, seen = watch(self._outputs, reading=VALUE)(state, x)
+            logits, seen = self._watched(state, x)
             known.extend(self._figures(state, logits, seen, y, jnp.bool_(True)).keys)
 
         jax.eval_shape(trace, state, x, y)
@@ -71,6 +71,11 @@ class Looks:
         model = nnx.merge(self.program.graphdef, state.params, state.rest)
         return model(x, train=False).astype(jnp.float32)
 
+    def _watched(self, state: TrainState, x) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """Return the outputs and every probe's values, samples first."""
+        logits, seen = watch(self._outputs, reading=VALUE)(state, x)
+        return logits, {name: self.observer.whole(name, value) for name, value in seen.items()}
+
     def _scores(self, logits, y, mask) -> tuple[jax.Array, jax.Array]:
         """Return the summed loss and the number of hits over the samples in ``mask``."""
         losses = self.setup.loss(logits, y)
@@ -89,7 +94,7 @@ class Looks:
         xs = jnp.pad(x, [(0, pad)] + [(0, 0)] * (x.ndim - 1)).reshape(count, batch, *x.shape[1:])
         ys = jnp.pad(y, (0, pad)).reshape(count, batch)
         mask = (jnp.arange(count * batch) < len(x)).reshape(count, batch)
-        logits, seen = watch(self._outputs, reading=VALUE)(state, xs[0])
+        logits, seen = self._watched(state, xs[0])
         loss, hits = self._scores(logits, ys[0], mask[0])
         if count > 1:
             rest = (xs[1:], ys[1:], mask[1:])

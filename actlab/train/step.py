@@ -47,10 +47,12 @@ class Program:
         inputs = nnx.to_pure_dict(params), nnx.to_pure_dict(rest), x, y, key
         _, probes = jax.eval_shape(watch(self._loss, reading=VALUE), *inputs)
         self.probes = probe_names(self._loss)(*inputs)  # in forward order: a dict comes out of a trace sorted
-        self.shapes = probes = {name: probes[name] for name in self.probes}
+        probes = {name: probes[name] for name in self.probes}
         self.layers = forward_order(self._loss, *inputs)
         self.sites = [name.removesuffix(".pre") for name in self.probes if name.endswith(".pre")]
-        self.observer = Observer(setup.stats, setup.act, probes, setup.batch_size, stacked)
+        repeated = [name for name, site in sites(abstract).items() if site.repeated]
+        self.observer = Observer(setup.stats, setup.act, probes, setup.batch_size, stacked, repeated)
+        self.shapes = {name: self.observer.shape(name, probe) for name, probe in probes.items()}
         # Numbers cross into compiled code as inputs, the seed rather than a key: one program serves them all.
         everywhere = setup.parallel.options()
         self.init = jax.jit(self._init, compiler_options=run_once(), **everywhere)
@@ -244,7 +246,7 @@ class Program:
             rows.add_all({("train", "loss_max"): most})
         if level == "none":
             return new, rows, now
-        sited, on = observer.record(seen.values, seen.gradients, bound)
+        sited, on = observer.record(seen.values, seen.gradients, bound, state.step, every_row=every_row)
         ever = {name: ever[name] | on[name] for name in ever}
         parts = [sited, observer.dead(ever)]
         if level == "full":
