@@ -18,11 +18,11 @@ def shuffled(
     >>> [part.tolist() for part in shuffled(np.arange(5), np.arange(5) * 10)]
     [[2, 4, 3, 0], [20, 40, 30, 0], [1], [10]]
     """
-    held_out = round(len(x) * test_share)
-    if not 0 < held_out < len(x):
+    split = int(len(x) * (1 - test_share) + 1e-9)
+    if not 0 < split < len(x):
         raise InputError(f"test_share={test_share} of {len(x)} samples leaves a split empty")
     order = np.random.Generator(np.random.PCG64(seed)).permutation(len(x))
-    x, y, split = x[order], y[order], len(x) - held_out
+    x, y = x[order], y[order]
     return x[:split], y[:split], x[split:], y[split:]
 
 

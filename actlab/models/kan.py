@@ -2,9 +2,9 @@ r"""Kolmogorov-Arnold network: learnt functions on the edges, sums at the nodes.
 
 .. math:: y_j = \sum_i w_{ji}\, \phi(x_i; \theta_{ji})
 
-The edge function is the activation, its learnt parameters :math:`\theta` one set for each edge; with
-``activation=kan_bspline`` it is the paper's, with any activation that learns nothing the network is an MLP whose activation
-comes before the weights. Shapes: B batch, I features in, J features out, K classes.
+The edge function is the activation, its learnt parameters :math:`\theta` one set for each edge; ``kan_bspline`` is
+the paper's. With an activation that learns nothing the network is an MLP whose activation comes before the weights.
+Shapes: B batch, I features in, J features out, K classes.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from actlab.nn import Activation, initializer, number
 class KANLayer(nnx.Module):
     """norm -> edge functions -> weighted sums, with the site ``<name>.act``; (B, I) to (B, J).
 
-    An activation learnt per unit (``activation.per=unit``) has parameters of its own for each of the I J edges, and the
-    site sees (B, I, J); else for each of the I inputs, or one set, and it sees (B, I).
+    An activation learnt per unit (``activation.per=unit``) has parameters of its own for each of the I J edges, and
+    the site sees (B, I, J); else for each of the I inputs, or one set, and it sees (B, I).
     """
 
     def __init__(
@@ -62,9 +62,9 @@ class KANLayer(nnx.Module):
 class KAN(nnx.Module):
     """``depth`` hidden layers of ``width`` nodes, edges before, between and after them. Sites ``layers.<i>.act``.
 
-    The paper's: ``activation=kan_bspline 'activation.learn=[coefficients,base_weight]' activation.per=unit``. There w is
-    the spline's weight, and the initial coefficients are noise of standard deviation 0.1; here they start at their mean,
-    0, so that every edge starts as w silu, and what tells edges apart is w.
+    The paper's: ``activation=kan_bspline 'activation.learn=[coefficients,base_weight]' activation.per=unit``. There w
+    is the spline's weight, and the initial coefficients are noise of standard deviation 0.1; here they start at their
+    mean, 0, so that every edge starts as w silu, and what tells edges apart is w.
 
     Args:
         act: the edge function, parameters of its own in each layer.
@@ -72,8 +72,8 @@ class KAN(nnx.Module):
         num_classes: number of outputs.
         depth: hidden layers; 0 has edges from inputs to outputs only.
         width: nodes in each hidden layer.
-        norm: ``none``, ``layer`` or ``batch``, before the edges: keeps what they see on the spline's grid. As in FastKAN;
-            the paper moves the grid instead.
+        norm: ``none``, ``layer`` or ``batch``, before the edges: keeps what they see on the spline's grid, as in
+            FastKAN; the paper moves the grid instead.
         init: name of an initialiser of w, see ``actlab.nn.initializer``.
         gain: factor of the initial w.
         dtype: compute dtype; parameters stay float32.
