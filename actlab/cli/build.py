@@ -62,7 +62,7 @@ def describe(config: dict[str, Any]) -> Run:
 
     """
     values = dict(config)
-    objective(values)
+    goal = objective(values)
     loggers(values)
     parallel = placing(values)
     nodes = {name: values.pop(name, None) for name in NODES}
@@ -70,7 +70,8 @@ def describe(config: dict[str, Any]) -> Run:
         if not isinstance(node, dict):
             raise InputError(f"{name}={node!r}: must be a group of keys, as in configs/{name}")
     check_call(_top_level, values, "")
-    if missing := inspect.signature(_top_level).parameters.keys() - values.keys():
+    parameters = inspect.signature(_top_level).parameters.values()
+    if missing := {p.name for p in parameters if p.default is p.empty} - values.keys():
         raise InputError(f"{min(missing)} is missing: it must be set")
 
     act = activation(nodes["activation"])
@@ -105,10 +106,12 @@ def describe(config: dict[str, Any]) -> Run:
         order=values["order"],
         dtype=dtypes[values["dtype"]],
         stability=stability,
-        loss=Loss(values["loss"]),
+        loss=Loss(values["loss"], z=float(values.get("z_loss", 0.0))),
         label_noise=values["label_noise"],
         parallel=parallel,
     )
+    if goal.split()[1] not in setup.scores:
+        raise InputError(f"objective={goal!r}: {data.name} has no classes to get right, take 'test loss'")
     run = Run(setup, eval_every=values["eval_every"], checkpoint_every=values["checkpoint_every"])
     with about("optimizer"):
         optimizer.rate(setup.steps)
@@ -237,7 +240,7 @@ def check_call(function: Callable[..., Any], keys: dict[str, Any], prefix: str) 
             raise InputError(f"{prefix}{key}={value!r}: must be {words(hints[key])}")
 
 
-_GIVEN = {"act", "in_shape", "num_classes", "dtype", "rngs"}  # what a run gives a model itself
+_GIVEN = {"act", "in_shape", "num_classes", "vocabulary", "dtype", "rngs"}  # what a run gives a model itself
 
 
 def fits(value: Any, hint: Any) -> bool:
@@ -295,5 +298,6 @@ def _top_level(
     dtype: str,
     loss: str,
     label_noise: float,
+    z_loss: float = 0.0,  # configs saved before there was one have none
 ) -> None:
     """Hold the names and types of the keys of configs/train.yaml itself."""

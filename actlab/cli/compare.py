@@ -35,7 +35,9 @@ def main(argv: list[str]) -> int:
     study = compare(
         a.folders,
         by=a.by or ("activation",),
-        metric=Metric.of(a.metric, higher=a.higher, over=a.over, at=a.at),
+        metric=Metric.usual(over=a.over, at=a.at)
+        if a.metric is None and a.higher is None
+        else Metric.of(a.metric or "test accuracy", higher=a.higher, over=a.over, at=a.at),
         tune=None if a.tune is None else tuple(k for k in a.tune.split(",") if k and k != "none"),
         baseline=a.baseline,
         alpha=a.alpha,
@@ -74,9 +76,8 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     add("--by", action="append", metavar="KEY", help="what is compared (activation); may be repeated")
     add(
         "--metric",
-        default="test accuracy",
         metavar="'SITE QUANTITY'",
-        help="what is recorded (test accuracy)",
+        help="what is recorded (test accuracy; of runs without classes test loss)",
     )
     add("--over", choices=("last", "best"), default="last", help="the last record, or the best over time")
     add("--at", type=int, metavar="STEP", help="judge every run by its last record up to this step")

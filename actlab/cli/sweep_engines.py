@@ -103,9 +103,9 @@ class _Telling:
 
     def tell(self) -> None:
         from actlab.sweeps import Told
+        from actlab.sweeps.lanes import leader
 
-        scores = {i: e.scores.get("test accuracy") for i, e in self.ended.items()}
-        best = max(((s, -i) for i, s in scores.items() if s is not None and s == s), default=None)
+        metric, best = leader({i: e.scores for i, e in self.ended.items()})
         told = Told(
             lanes=self.jobs,
             group=1,
@@ -119,7 +119,8 @@ class _Telling:
             steps_per_second=0.0,
             eta_s=None,
             compile_time_s=0.0,
-            best=None if best is None else (-best[1], best[0]),
+            best=best,
             ended={},
+            metric=metric,
         )
         self.to(told, dict(self.ended))

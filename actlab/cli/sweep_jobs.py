@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -241,12 +242,11 @@ class Sweep:
         def tell(told: Told, ended: Mapping[int, Ended]) -> None:
             take(ended)
             leads = self._best()
-            if told.best is not None and self.display.objective == "test accuracy":
-                record, accuracy = (
-                    tasks[told.best[0]].record,
-                    told.best[1],
-                )  # lanes of a group lead before they end
-                leads = max(leads or (record, accuracy), (record, accuracy), key=lambda pair: pair[1])
+            if told.best is not None and self.display.objective == told.metric:
+                place, score = told.best  # lanes of a group lead before they end
+                leads = max(
+                    leads or (tasks[place].record, score), (tasks[place].record, score), key=self._merit
+                )
             self.display.advance(told, self.records, leads)
 
         self.display.start()
@@ -297,13 +297,16 @@ class Sweep:
             made.return_value = None if failed else worth(record.scores, task.config)
         return made
 
+    def _merit(self, pair: tuple[Record, float]) -> float:
+        merit = pair[1] if self.display.objective.endswith("accuracy") else -pair[1]
+        return merit if math.isfinite(merit) else -math.inf
+
     def _best(self) -> tuple[Record, float] | None:
         name = self.display.objective
-        sign = 1 if name.endswith("accuracy") else -1
         scored = [
             (r, r.scores[name]) for r in self.records if r.state in ENDED and r.scores.get(name) is not None
         ]
-        return max(scored, key=lambda pair: sign * pair[1], default=None)
+        return max(scored, key=self._merit, default=None)
 
     def _reports(self, tasks: Sequence[_Task]) -> None:
         """Write the pages asked for that are not there yet."""

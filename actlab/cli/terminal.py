@@ -141,5 +141,7 @@ def _scores(scores: dict[str, float]) -> str:
     words = []
     for split in ("train", "test"):
         if f"{split} loss" in scores:
-            words.append(f"{split} loss {scores[f'{split} loss']:.3g} acc {scores[f'{split} accuracy']:.1%}")
+            right = scores.get(f"{split} accuracy")  # where there are classes
+            share = "" if right is None else f" acc {right:.1%}"
+            words.append(f"{split} loss {scores[f'{split} loss']:.3g}{share}")
     return "  ".join(words)

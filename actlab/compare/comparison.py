@@ -117,12 +117,12 @@ def compare(
         InputError: no runs, an unknown key, metric or baseline.
 
     """
-    metric = metric or Metric()
     found = [read(folder) for folder in find_runs(paths)]
     kept = [f for f in found if f.problem is None]
     problems = {str(f.folder): f.problem for f in found if f.problem}
     if not kept:
         raise InputError(next(iter(problems.values())))
+    metric = (metric or Metric.usual()).settled(f.info for f in kept)
     plan = design([f.config for f in kept], by, tune)
     folders = [f.folder for f in kept]
     wanted = {(metric.site, metric.quantity), LOSS}
@@ -333,14 +333,18 @@ def _uneven(study: Study) -> list[str]:
 
 
 def overview(folders: Sequence[Path]) -> pl.DataFrame:
-    """Return a row for each run folder: run, state, score (last test accuracy) and every key that differs.
+    """Return a row for each run folder: run, state, score and every key that differs.
+
+    The score is the last test accuracy, of runs without classes the last test loss.
 
     A damaged run has its row, without more than its name and state.
     """
     found = [read(folder) for folder in folders]
     keys = varied([f.config for f in found if f.problem is None])
     rows = [f.info.get("scores") or {} for f in found]
-    value = [row.get("test accuracy") if isinstance(row, dict) else None for row in rows]
+    value = [
+        row.get("test accuracy", row.get("test loss")) if isinstance(row, dict) else None for row in rows
+    ]
     return pl.DataFrame(
         [
             pl.Series("run", [str(f.folder) for f in found], pl.String),

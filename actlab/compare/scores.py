@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -22,6 +22,7 @@ class Metric:
 
     ``over`` is ``last`` (the run's last record) or ``best`` (over time: a choice by what is measured, so too good).
     With ``at`` every run is judged by its last record up to that step, and those that did not come so far are not.
+    ``or_loss``: runs without classes have no accuracy; where none has one it is the loss that they are judged by.
     """
 
     site: str = "test"
@@ -29,6 +30,7 @@ class Metric:
     higher: bool = True
     over: Over = "last"
     at: int | None = None
+    or_loss: bool = False
 
     @property
     def name(self) -> str:
@@ -58,6 +60,24 @@ class Metric:
                 raise InputError(f"metric {name!r}: say --higher or --lower, whichever is better")
             higher = known[words[1]]
         return Metric(words[0], words[1], higher, over, at)
+
+    @staticmethod
+    def usual(*, over: Over = "last", at: int | None = None) -> Metric:
+        """Return the test accuracy, or the test loss where no run has one."""
+        return Metric(over=over, at=at, or_loss=True)
+
+    def settled(self, infos: Iterable[Mapping[str, Any]]) -> Metric:
+        """Return what runs are judged by, from the scores in their run.json.
+
+        >>> Metric.usual().settled([{"scores": {"test loss": 0.1}}]).name
+        'test loss'
+        """
+        if not self.or_loss:
+            return self
+        known = {name for info in infos for name in info.get("scores") or ()}
+        wanted = (f"{self.site} {self.quantity}", f"{self.site} loss")
+        loss = wanted[0] not in known and wanted[1] in known
+        return Metric(self.site, "loss", False, self.over, self.at) if loss else replace(self, or_loss=False)
 
 
 def parts(folder: Path, table: str = "metrics") -> list[Path]:

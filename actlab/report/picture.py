@@ -21,7 +21,7 @@ from actlab.report.events import happenings, marks
 from actlab.report.findings import headline
 from actlab.report.heatmaps import heatmap_views
 from actlab.report.histograms import histogram_ranges, histogram_views
-from actlab.report.numbers import percent
+from actlab.report.numbers import number, percent
 from actlab.report.theme import LIGHT
 from actlab.report.view import View, complete
 from actlab.runs import Run, read_run
@@ -65,8 +65,7 @@ def picture(run: Run, most_sites: int = 2, found: Sequence[Finding] = ()) -> dic
     chosen = [view for view in views if view is not None]
     if not chosen:
         raise InputError(f"{run.folder} has no metrics yet: nothing to draw")
-    test = run.last("test", "accuracy")
-    subtitle = [f"test accuracy {percent(test)}" if test is not None else words.state(run)]
+    subtitle = [_score(run)]
     if said := headline(found):
         subtitle.append(said)
     return {
@@ -84,6 +83,14 @@ def picture(run: Run, most_sites: int = 2, found: Sequence[Finding] = ()) -> dic
         "align": "each",
         "resolve": {"scale": dict.fromkeys(("color", "shape", "strokeDash"), "independent")},
     }
+
+
+def _score(run: Run) -> str:
+    """Return the test score in words: of classes the accuracy, else the loss; the run's state before there is one."""
+    if (share := run.last("test", "accuracy")) is not None:
+        return f"test accuracy {percent(share)}"
+    loss = run.last("test", "loss")
+    return words.state(run) if loss is None else f"test loss {number(loss)}"
 
 
 def _panel(view: View) -> dict[str, Any]:

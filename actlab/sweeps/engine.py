@@ -14,7 +14,7 @@ from actlab.sweeps.batch import Batch, fitting
 from actlab.sweeps.grouping import Kind, kinds, portions, split
 from actlab.sweeps.halving import keep_best, score_at
 from actlab.sweeps.keeper import Clock, Keeper, ended_before
-from actlab.sweeps.lanes import Lane, Options, Told
+from actlab.sweeps.lanes import Lane, Options, Told, leader
 from actlab.sweeps.stacked import Stacked
 from actlab.train.loop import Outcome, signals
 
@@ -103,7 +103,7 @@ class _Sweep:
 
     def _prepared(self, caught: list[int], rungs: Sequence[int]) -> Iterator[_Prepared]:
         """Yield the batches, ready to train; what cannot be prepared is the outcome of its lanes."""
-        waiting = kinds(self.runs)
+        waiting, halving = kinds(self.runs), self.options.halving
         self.groups = len(waiting)
         while waiting:
             kind = waiting.pop(0)
@@ -119,6 +119,11 @@ class _Sweep:
                         f"parallel.data={devices}: a sweep has a lane for every device; it is for one big run"
                     )
                 _check_rungs(kind, rungs)
+                if halving and halving.metric.split()[1] not in kind.run.setup.scores:
+                    raise InputError(
+                        f"halving.metric={halving.metric!r}: {kind.run.setup.data.name} has no classes to get right, "
+                        "take 'test loss'"
+                    )
                 stacked, portions_ = self._plan(kind)
             except InputError as e:
                 self._fail(kind, e)
@@ -199,11 +204,10 @@ class _Sweep:
 
     def _told(self, kind: Kind, step: int, steps: int) -> Told:
         outcomes = list(self.ended.values())
-        best = {i: o.scores.get("test accuracy") for i, o in self.ended.items() if isinstance(o, Outcome)}
+        scores = {i: o.scores for i, o in self.ended.items() if isinstance(o, Outcome)}
         for other, members, _ in self.batches:
-            best |= {i: k.scores.get("test accuracy") for i, k in zip(members, other.keepers, strict=True)}
-        best = {i: s for i, s in best.items() if s is not None and s == s}
-        first = min(best, key=lambda i: (-best[i], i), default=None)
+            scores |= {i: k.scores for i, k in zip(members, other.keepers, strict=True)}
+        metric, best = leader(scores)
         left = self.all_steps - self.done_steps
         gone = [
             i
@@ -224,8 +228,9 @@ class _Sweep:
             steps_per_second=self.clock.rate(),
             eta_s=left * self.clock.seconds / self.done_steps if self.done_steps else None,
             compile_time_s=self.clock.compiling,
-            best=None if first is None else (first, best[first]),
+            best=best,
             ended=dict(self.ended),
+            metric=metric,
         )
 
 

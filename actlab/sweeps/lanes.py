@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,8 +61,9 @@ class Options:
 class Told:
     """What a sweep tells whoever draws it.
 
-    ``ended`` are the lanes that have, by index, as they end; ``best`` is the index of the lane with the best test
-    accuracy so far and that accuracy, None before the first evaluation. ``eta_s`` is None before it can be told.
+    ``ended`` are the lanes that have, by index, as they end; ``best`` is the index of the lane that leads so far and
+    its score, see `leader`, None before the first evaluation; ``metric`` is what it leads in. ``eta_s`` is None before
+    it can be told.
     """
 
     lanes: int
@@ -78,3 +80,21 @@ class Told:
     compile_time_s: float
     best: tuple[int, float] | None
     ended: Mapping[int, Outcome | Exception]
+    metric: str = "test accuracy"
+
+
+def leader(scores: Mapping[int, Mapping[str, float]]) -> tuple[str, tuple[int, float] | None]:
+    """Return what lanes are told apart by, and the one that leads with its score: of equal ones the first.
+
+    That is the highest test accuracy; of lanes that have none, which have no classes, the lowest test loss.
+
+    >>> leader({0: {"test loss": 0.5}, 1: {"test loss": 0.2}, 2: {}})
+    ('test loss', (1, 0.2))
+    """
+    for metric, sign in (("test accuracy", -1.0), ("test loss", 1.0)):
+        # One that is not finite leads nothing.
+        found = {i: s[metric] for i, s in scores.items() if s.get(metric) is not None}
+        if finite := {i: v for i, v in found.items() if math.isfinite(v)}:
+            first = min(finite, key=lambda i: (sign * finite[i], i))
+            return metric, (first, finite[first])
+    return "test accuracy", None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import partial
 from typing import Any
 
@@ -21,9 +22,10 @@ from actlab.train.step import Program, run_once
 from actlab.train.whole_run import whole_run
 
 EVAL_BATCH = 1024
+EVAL_LABELS = 8192  # of a batch of texts: what all sites hold of it is in memory at once
 RANK_BATCH = 128  # samples whose matrix is decomposed, some ms a site
 RANKS = ("effective_rank", "stable_rank", "cosine", "pre_cosine")
-CURVATURE_BATCH = 512  # samples the Hessian is of
+CURVATURE_BATCH = 512  # samples the Hessian is of; half of those of an evaluation where these are fewer
 MICROBATCHES = 8  # of a batch, to tell a gradient from its noise
 CURVE = (-6.0, 6.0, 121)  # from, to, points of a learnt activation's curve
 
@@ -35,6 +37,11 @@ class Looks:
         self.program = program
         self.setup = program.setup
         self.observer = program.observer
+        self.loss = dataclasses.replace(
+            self.setup.loss, z=0.0
+        )  # z-loss steers training and says nothing of a model
+        positions = self.setup.data.positions
+        self.at_once = min(EVAL_BATCH, max(1, EVAL_LABELS // positions))
         self.evaluate = jax.jit(self._evaluate)
         self.locate = jax.jit(self._locate)
         self.curves = jax.jit(self._curves)
@@ -44,9 +51,7 @@ class Looks:
     def _keys_kept(self) -> list[Key]:
         setup = self.setup
         state = jax.eval_shape(self.program.init, self.program.own_numbers)
-        batch = min(EVAL_BATCH, len(setup.data.x_test))
-        x = jax.ShapeDtypeStruct((batch, *setup.data.in_shape), jnp.float32)
-        y = jax.ShapeDtypeStruct((batch,), jnp.int32)
+        x, y = setup.data.abstract(min(self.at_once, len(setup.data.x_test)))
         known: list[Key] = []
 
         def trace(state, x, y):
@@ -76,31 +81,35 @@ class Looks:
         logits, seen = watch(self._outputs, reading=VALUE)(state, x)
         return logits, {name: self.observer.whole(name, value) for name, value in seen.items()}
 
-    def _scores(self, logits, y, mask) -> tuple[jax.Array, jax.Array]:
-        """Return the summed loss and the number of hits over the samples in ``mask``."""
-        losses = self.setup.loss(logits, y)
-        return jnp.sum(losses, where=mask), jnp.sum(jnp.argmax(logits, -1) == y, where=mask)
+    def _scores(self, logits, y, mask) -> dict[str, jax.Array]:
+        """Return the summed loss and, of classes, the number of hits over the samples in ``mask`` (B,)."""
+        sums = {"loss": jnp.sum(self.loss(logits, y), where=mask)}
+        if "accuracy" in self.setup.scores:
+            inside = mask.reshape(-1, *[1] * (y.ndim - 1))
+            sums["accuracy"] = jnp.sum(jnp.argmax(logits, -1) == y, where=inside)
+        return sums
 
     def _evaluate(
         self, state: TrainState, x, y, ranked: jax.Array
     ) -> tuple[dict[str, jax.Array], dict[Key, Any], jax.Array]:
-        """Return test loss and accuracy over all of ``x``, histograms by (site, tensor), and figures by ``keys``.
+        """Return test scores over all of ``x``, histograms by (site, tensor), and figures by ``keys``.
 
-        Histograms and figures are of the first ``EVAL_BATCH`` samples. Ranks are computed where ``ranked``.
+        Histograms and figures are of the first ``at_once`` samples. Ranks are computed where ``ranked``.
         """
-        batch = min(EVAL_BATCH, len(x))
+        batch = min(self.at_once, len(x))
         count = -(-len(x) // batch)
         pad = count * batch - len(x)
         xs = jnp.pad(x, [(0, pad)] + [(0, 0)] * (x.ndim - 1)).reshape(count, batch, *x.shape[1:])
-        ys = jnp.pad(y, (0, pad)).reshape(count, batch)
+        ys = jnp.pad(y, [(0, pad)] + [(0, 0)] * (y.ndim - 1)).reshape(count, batch, *y.shape[1:])
         mask = (jnp.arange(count * batch) < len(x)).reshape(count, batch)
         logits, seen = self._watched(state, xs[0])
-        loss, hits = self._scores(logits, ys[0], mask[0])
+        sums = self._scores(logits, ys[0], mask[0])
         if count > 1:
             rest = (xs[1:], ys[1:], mask[1:])
-            losses, more = jax.lax.map(lambda b: self._scores(self._outputs(state, b[0]), b[1], b[2]), rest)
-            loss, hits = loss + losses.sum(), hits + more.sum()
-        scores = {"loss": loss / len(x), "accuracy": hits / len(x)}
+            more = jax.lax.map(lambda b: self._scores(self._outputs(state, b[0]), b[1], b[2]), rest)
+            sums = {name: value + more[name].sum() for name, value in sums.items()}
+        labels = {"loss": len(x), "accuracy": len(x) * self.setup.data.positions}
+        scores = {name: value / labels[name] for name, value in sums.items()}
         if self.setup.stats.level == "none":
             return scores, {}, jnp.zeros(0)
         histograms = {
@@ -134,12 +143,23 @@ class Looks:
                     post[:RANK_BATCH],
                 )
                 row |= {(site, q): found[q] for q in RANKS}
-                row[site, "selectivity"] = jnp.nanmean(selectivity(post, y, self.setup.data.num_classes))
+                if (labelled := self._labelled(post, y)) is not None:
+                    found = selectivity(*labelled, self.setup.data.num_classes)
+                    row[site, "selectivity"] = jnp.nanmean(found)
                 if (threshold := observer.threshold) is not None:
                     on = active_units(self.setup.act, bound[site], pre.astype(jnp.float32), threshold)
                     row[site, "dataset_dead_share"] = (~on).astype(jnp.float32).mean()
         rows.add_all(row)
         return rows
+
+    def _labelled(self, post, y) -> tuple[jax.Array, jax.Array] | None:
+        """Return values (N, ..., C) and the class (N,) of each; None where values have none of their own."""
+        match self.setup.data.task:
+            case "classes":
+                return post, y
+            case "tokens" if post.shape[:-1] == y.shape:
+                return post.reshape(-1, post.shape[-1]), y.ravel()
+        return None
 
     def _curves(self, state: TrainState) -> tuple[jax.Array, dict[str, jax.Array]]:
         """Return x (121,) and, by site, the activation there as learnt so far, the mean over its units."""
@@ -174,14 +194,14 @@ class Looks:
                 lambda v: v[: parts * samples].reshape(parts, samples, *v.shape[1:]), (batch_x, batch_y)
             )
             noise = {"noise_loss": lambda p, b: loss(p, *b), "microbatches": split, "samples": samples}
-        update = None
+        update, samples_seen = None, min(CURVATURE_BATCH, max(1, self.at_once // 2))
         if curvature:
             new = program.step(state, batch_x, batch_y, key)
             update = jax.tree.map(lambda n, o: n - o, new.params, state.params)
         with jax.numpy_dtype_promotion("standard"):
             rate = jnp.asarray(program.rate(state), jnp.float32)
         row = whole_run(
-            lambda p: loss(p, x[:CURVATURE_BATCH], y[:CURVATURE_BATCH]),
+            lambda p: loss(p, x[:samples_seen], y[:samples_seen]),
             state.params,
             start_params,
             state.opt_state,

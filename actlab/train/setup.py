@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -15,10 +16,11 @@ from actlab.data import Dataset
 from actlab.data.batches import Order
 from actlab.errors import InputError
 from actlab.stats import StatsConfig
-from actlab.train.losses import Loss
+from actlab.train.losses import OF_CLASSES, Loss
 from actlab.train.optimizer import Optimizer
 from actlab.train.parallel import Parallel
 from actlab.train.policies import Stability
+from actlab.values import Bound
 
 
 class TrainState(NamedTuple):
@@ -46,7 +48,8 @@ class Setup:
     """What a run is: values only, from which everything else follows.
 
     Args:
-        model: ``model(act, in_shape, num_classes, dtype=..., rngs=...)`` gives an ``nnx.Module``.
+        model: ``model(act, in_shape, outputs, dtype=..., rngs=...)`` gives an ``nnx.Module``; where samples are tokens
+            it is given ``vocabulary=`` too.
         act: the activation.
         data: the data set.
         optimizer: rule, rate, decay.
@@ -62,7 +65,7 @@ class Setup:
         parallel: over how many devices batches are split.
 
     Raises:
-        InputError: a share that cannot be.
+        InputError: a share that cannot be, or what does not fit the data set's task.
 
     """
 
@@ -84,11 +87,40 @@ class Setup:
     def __post_init__(self):
         if not 0 <= self.label_noise <= 1:
             raise InputError(f"label_noise={self.label_noise}: must be in [0, 1]")
+        if self.data.task == "regression":
+            if self.loss.name in OF_CLASSES:
+                raise InputError(
+                    f"loss={self.loss.name} is of classes and {self.data.name} has real numbers to hit: set "
+                    "loss=squared_error objective='test loss'"
+                )
+            if self.label_noise:
+                raise InputError(
+                    f"label_noise={self.label_noise} is of classes and {self.data.name} has real numbers to hit: must "
+                    "be 0"
+                )
         if self.batch_size % self.parallel.data:
             raise InputError(
                 f"batch_size={self.batch_size} must be a multiple of parallel.data={self.parallel.data}"
             )
 
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """What is told of each split: the loss, and of classes and tokens the share that is right."""
+        return ("loss",) if self.data.task == "regression" else ("loss", "accuracy")
+
     def build(self, rngs: nnx.Rngs) -> nnx.Module:
         """Return the model with initial values from ``rngs``."""
-        return self.model(self.act, self.data.in_shape, self.data.num_classes, dtype=self.dtype, rngs=rngs)
+        data, tokens = self.data, {}
+        if data.vocabulary is not None:
+            function = self.model.function if isinstance(self.model, Bound) else self.model
+            # Of a class itself, NNX shows the arguments of its own machinery.
+            called = function.__init__ if inspect.isclass(function) else function
+            parameters = inspect.signature(called).parameters
+            if "vocabulary" not in parameters and not any(
+                p.kind is p.VAR_KEYWORD for p in parameters.values()
+            ):
+                raise InputError(
+                    f"samples of {data.name} are tokens: it wants a model that takes them, such as transformer"
+                )
+            tokens["vocabulary"] = data.vocabulary
+        return self.model(self.act, data.in_shape, data.outputs, **tokens, dtype=self.dtype, rngs=rngs)

@@ -41,8 +41,7 @@ class Program:
             own.add("threshold")
         # What the model does not ask for is part of the program: it took it from its arguments.
         self.own_numbers = {n: v for n, v in found.items() if n in asked or n not in own}
-        x = jax.ShapeDtypeStruct((setup.batch_size, *setup.data.in_shape), jnp.float32)
-        y = jax.ShapeDtypeStruct((setup.batch_size,), jnp.int32)
+        x, y = setup.data.abstract(setup.batch_size)
         key = jax.eval_shape(lambda: jax.random.key(0))
         inputs = nnx.to_pure_dict(params), nnx.to_pure_dict(rest), x, y, key
         _, probes = jax.eval_shape(watch(self._loss, reading=VALUE), *inputs)
@@ -111,8 +110,7 @@ class Program:
         """Trace a whole training step abstractly; raise what a model that does not fit raises."""
         state = jax.eval_shape(self.init, self.own_numbers)
         key = jax.eval_shape(lambda: jax.random.key(0))
-        x = jax.ShapeDtypeStruct((self.setup.batch_size, *self.setup.data.in_shape), jnp.float32)
-        y = jax.ShapeDtypeStruct((self.setup.batch_size,), jnp.int32)
+        x, y = self.setup.data.abstract(self.setup.batch_size)
         jax.eval_shape(lambda *a: self._gradient(*a, None, None), state, x, y, key)
         for path, leaf in jax.tree_util.tree_leaves_with_path(state.rest):
             if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
@@ -128,7 +126,12 @@ class Program:
         logits = model(x, train=True, key=key).astype(jnp.float32)
         loss = self.setup.loss(logits, y).mean()
         _, _, rest = nnx.split(model, nnx.Param, ...)
-        return loss, (jnp.mean(jnp.argmax(logits, -1) == y), nnx.to_pure_dict(rest))
+        right = (
+            {}
+            if self.setup.data.task == "regression"
+            else {"accuracy": jnp.mean(jnp.argmax(logits, -1) == y)}
+        )
+        return loss, (right, nnx.to_pure_dict(rest))
 
     def bound(self, state: TrainState) -> dict[str, dict[str, jax.Array]]:
         """Return the parameters of every site's activation that are learnt, or numbers of the program."""
@@ -142,7 +145,7 @@ class Program:
         return self.observer.at(state.numbers.get("threshold"))
 
     def _gradient(self, state: TrainState, x, y, key, reading: Reading | None, of_gradient: Reading | None):
-        """Return loss, (accuracy, new rest), what was seen at the probes, gradients."""
+        """Return loss, (accuracy by name if there is one, new rest), what was seen at the probes, gradients."""
         loss = self._loss
         if reading is None:
             (value, aux), grads = jax.value_and_grad(loss, has_aux=True)(state.params, state.rest, x, y, key)
@@ -199,14 +202,14 @@ class Program:
 
     def _start(self) -> dict[str, Any]:
         """Return what a window carries, at its start."""
-        sums = {name: jnp.float32(0) for name in ("loss", "accuracy", "steps")}
+        sums = {name: jnp.float32(0) for name in (*self.setup.scores, "steps")}
         return {"ever": self.observer.nobody(), "sums": sums, "most": jnp.float32(-jnp.inf)}
 
     @staticmethod
-    def _tally(sums, most, loss, accuracy, dropped):
+    def _tally(sums, most, loss, right, dropped):
         """Add a step's numbers to a window's, but for those of a step whose update was dropped."""
-        now = {"loss": loss, "accuracy": accuracy} | dropped
-        own = {"loss": loss, "accuracy": accuracy, "steps": jnp.float32(1)}
+        now = {"loss": loss} | right | dropped
+        own = {"loss": loss} | right | {"steps": jnp.float32(1)}
         if dropped:
             out = dropped["dropped"]
             own = {name: jnp.where(out, 0.0, value) for name, value in own.items()}
@@ -218,12 +221,12 @@ class Program:
         watching = self.setup.stats.level != "none" and self.observer.threshold is not None
         bound, observer = self.bound(state), self.watcher(state)
         reading = observer.light_reading(state.step, bound) if watching else None
-        loss, (accuracy, rest), seen, grads = self._gradient(state, x, y, key, reading, None)
+        loss, (right, rest), seen, grads = self._gradient(state, x, y, key, reading, None)
         if watching:
             on = observer.active(seen.values, bound)
             ever = {name: ever[name] | on[name] for name in ever}
         state, dropped = self._update(state, loss, rest, grads)
-        sums, most, now = self._tally(sums, most, loss, accuracy, dropped)
+        sums, most, now = self._tally(sums, most, loss, right, dropped)
         return state, {"ever": ever, "sums": sums, "most": most}, now
 
     def _recorded(self, state, x, y, key, *, every, ever, sums, most, every_row: bool = False):
@@ -232,13 +235,13 @@ class Program:
         bound, observer = self.bound(state), self.watcher(state)
         reading = observer.reading(state.step, bound, every_row=every_row) if level != "none" else None
         back = observer.of_gradient(state.step, every_row=every_row) if level == "full" else None
-        loss, (accuracy, rest), seen, grads = self._gradient(state, x, y, key, reading, back)
+        loss, (right, rest), seen, grads = self._gradient(state, x, y, key, reading, back)
         new, dropped = self._update(state, loss, rest, grads)
-        sums, most, now = self._tally(sums, most, loss, accuracy, dropped)
+        sums, most, now = self._tally(sums, most, loss, right, dropped)
         with jax.numpy_dtype_promotion("standard"):
             rate = jnp.asarray(self.rate(state), jnp.float32)
         rows = Rows()
-        means = {("train", q): sums[q] / sums["steps"] for q in ("loss", "accuracy")}
+        means = {("train", q): sums[q] / sums["steps"] for q in self.setup.scores}
         rows.add_all(means | {("train", "learning_rate"): rate})
         if self.setup.stability.drops:
             rows.add_all({("train", "skipped"): new.aside["skipped"]})
@@ -307,7 +310,7 @@ class Program:
         """Train ``length`` steps.
 
         Returns the state, for each window the values (K,) of ``keys``, and every step's own numbers (length,): loss,
-        accuracy, where policies drop updates whether one was.
+        accuracy of classes, where policies drop updates whether one was.
         """
         if length % every:
             raise ValueError(f"a chunk of {length} steps is not made of windows of {every}")
@@ -353,7 +356,7 @@ class Program:
         return jax.random.fold_in(root, 1), jax.random.fold_in(root, 2), jax.random.fold_in(root, 3)
 
     def labels(self, state: TrainState, y: jax.Array) -> jax.Array:
-        """Return the training labels (N,) as the run sees them: with its noise."""
+        """Return the training labels as the run sees them: with its noise."""
         if "label_noise" not in state.numbers:
             return y
         which, drawn = jax.random.split(self._keys(state)[2])
