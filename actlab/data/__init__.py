@@ -4,10 +4,14 @@ from actlab.data.adapters import from_arrays as from_arrays
 from actlab.data.adapters import from_iterable as from_iterable
 from actlab.data.batches import batch_indices as batch_indices
 from actlab.data.cache import cache_dir as cache_dir
+from actlab.data.coordinates import picture as picture
+from actlab.data.coordinates import psnr as psnr
+from actlab.data.coordinates import signal as signal
 from actlab.data.dataset import Dataset as Dataset
 from actlab.data.digits import digits as digits
 from actlab.data.files import from_file as from_file
 from actlab.data.mnist1d import mnist1d as mnist1d
 from actlab.data.tabular import breast_cancer as breast_cancer
+from actlab.data.tabular import diabetes as diabetes
 from actlab.data.tabular import iris as iris
 from actlab.data.tabular import wine as wine

@@ -5,3 +5,4 @@ from actlab.models.kan import KAN as KAN
 from actlab.models.mlp import MLP as MLP
 from actlab.models.recurrent import Recurrent as Recurrent
 from actlab.models.resnet import ResNet as ResNet
+from actlab.models.siren import Siren as Siren
