@@ -17,13 +17,14 @@ PHOTOS = ("china.jpg", "flower.jpg")
 
 
 def picture(path: str = "china.jpg", *, size: int = 128, grey: bool = False) -> Dataset:
-    r"""Return a picture's pixels: coordinates (size**2, 2), row and column; colours (size**2, 3); in [-1, 1].
+    r"""Return a picture's pixels: coordinates (size**2, 2), row and column, and colours (size**2, 3).
 
-    The picture is cropped to its central square and scaled down to ``size`` by averaging. A network's fidelity to it is
+    All in [-1, 1], as Sitzmann et al. 2020, arXiv:2006.09661, scale them. The picture is cropped to its central square
+    and scaled down to ``size`` by averaging. A network's fidelity to it is
 
     .. math:: \mathrm{PSNR} = 10 \log_{10} (2^2 / \mathrm{MSE})
 
-    in decibel, see `psnr`. On [-1, 1] because Sitzmann et al. 2020, arXiv:2006.09661, scale so.
+    in decibel, see `psnr`.
 
     Args:
         path: ``china.jpg`` or ``flower.jpg``, photographs by danielbuechele and vultilion that come with
@@ -45,7 +46,7 @@ def picture(path: str = "china.jpg", *, size: int = 128, grey: bool = False) -> 
 
 
 def signal(name: str = "chirp", *, size: int = 1024) -> Dataset:
-    """Return a signal in one dimension: times (size, 1) in [-1, 1], values (size, 1) in [-1, 1].
+    """Return a signal in one dimension: times (size, 1) and values (size, 1), both in [-1, 1].
 
     ``chirp``: sin(2 pi (2 s + 14 s**2)), s = (t + 1) / 2, whose frequency rises evenly from 2 to 30 over the interval.
     ``square``: sign(sin(8 pi t)), jumps. ``steps``: a staircase of 8.

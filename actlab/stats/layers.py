@@ -7,9 +7,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import Literal
+from jax.extend.core import Jaxpr, Literal
+from jax.extend.core.primitives import scan_p
 
 from actlab.stats.sites import Scalars
+from actlab.stats.walk import programs, scan_counts
 
 Params = dict[str, Any]  # nested, keyed by module path; leaves are arrays
 
@@ -59,11 +61,57 @@ def layer_leaves(tree: Params) -> list[tuple[str, jax.Array]]:
 
 
 def forward_order(fn: Callable[..., Any], params: dict[str, Any], *inputs: Any) -> list[str]:
-    """Return the layers in the order in which ``fn(params, ...)`` first uses their parameters."""
+    """Return the layers in the order in which ``fn(params, ...)`` first uses their parameters.
+
+    That is also looked for inside jit, remat and scan; of layers that are stacked for a scan, the first step's come
+    first.
+    """
     jaxpr = jax.make_jaxpr(fn)(params, *inputs).jaxpr
     layers = [layer for layer, _ in layer_leaves(params)]
-    of = dict(zip(jaxpr.invars[: len(layers)], layers, strict=True))
-    used = (
-        of[atom] for eqn in jaxpr.eqns for atom in eqn.invars if not isinstance(atom, Literal) and atom in of
-    )
+    used = _used(jaxpr, dict(zip(jaxpr.invars[: len(layers)], [(layer,) for layer in layers], strict=True)))
     return list(dict.fromkeys([*used, *layers]))
+
+
+_MOVES = (
+    "stack",
+    "broadcast_in_dim",
+    "reshape",
+    "concatenate",
+    "convert_element_type",
+    "squeeze",
+    "transpose",
+    "copy",
+)
+
+
+def _used(jaxpr: Jaxpr, of: dict[Any, tuple[str, ...]]) -> list[str]:
+    """Return the layers by use; ``of`` are those whose parameters a value holds and nothing else."""
+    of, used = dict(of), []
+    for eqn in jaxpr.eqns:
+        held = [of.get(a, ()) if not isinstance(a, Literal) else () for a in eqn.invars]
+        if not any(held):
+            continue
+        if eqn.primitive.name in _MOVES and all(held):  # where they lie is no use of them
+            of[eqn.outvars[0]] = tuple(layer for layers in held for layer in layers)
+            continue
+        inner = programs(eqn)
+        if eqn.primitive is scan_p:
+            used += _in_scan(inner[0], held, eqn.params)
+        elif len(inner) == 1 and len(inner[0].invars) == len(held):
+            used += _used(inner[0], {v: h for v, h in zip(inner[0].invars, held, strict=True) if h})
+        used += [layer for layers in held for layer in layers]
+    return used
+
+
+def _in_scan(body: Jaxpr, held: list[tuple[str, ...]], params: dict[str, Any]) -> list[str]:
+    """Return the layers by use in a scan: those of stacked parameters step by step."""
+    first, length = sum(scan_counts(params)), params["length"]
+    steps: list[str] = []
+    for i in range(length):
+        of = {}
+        for place, (var, layers) in enumerate(zip(body.invars, held, strict=True)):
+            one = layers[i : i + 1] if place >= first and len(layers) == length else layers
+            if one:
+                of[var] = one
+        steps += _used(body, of)
+    return steps

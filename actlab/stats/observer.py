@@ -3,8 +3,7 @@
 Probes are named ``<site>.<tensor>``; ``pre`` and ``post`` of an activation, ``scores`` of an attention, anything else
 is summarised as it is. On a CPU, reading every tensor and launching hundreds of small operations is what costs, so
 the rows of all sites of equal shape are stacked and reduced together. On an accelerator a stack would keep whole
-tensors alive: there every site is reduced where it is. A site inside a scan over the positions of a sequence
-("repeated") is seen once for each, (S, B, ..., C), and read as the (B, S, ..., C) that it would be without the scan.
+tensors alive: there every site is reduced where it is, but for those inside a scan, whose rows leave it stacked.
 Shapes: T tensors of a group, B rows read, ... positions, C units.
 """
 
@@ -12,7 +11,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +22,7 @@ from actlab.activations import Act
 from actlab.errors import InputError
 from actlab.stats.attention import attention
 from actlab.stats.config import StatsConfig
+from actlab.stats.scanned import Place
 from actlab.stats.sites import SATURATION, Learnt, active, active_units, regime, sparsity, steepest
 from actlab.stats.summary import basics, summarize
 from actlab.stats.watch import Reading
@@ -88,7 +88,7 @@ class Observer:
         probes: shape and dtype of every probe, by name, batch first.
         batch: samples in a batch.
         stacked: reduce all sites together; by default where the backend is a CPU.
-        repeated: sites inside a scan over positions.
+        where: where the probes are, as `places` found them; what is read of those in a scan is to be `unstacked`.
 
     Raises:
         InputError: a site asked for that does not exist.
@@ -102,10 +102,9 @@ class Observer:
         probes: Mapping[str, jax.ShapeDtypeStruct],
         batch: int,
         stacked: bool | None = None,
-        repeated: Collection[str] = (),
+        where: Sequence[Place] = (),
     ):
         self.config, self.act = config, act
-        self.repeated = frozenset(repeated)
         self.full = config.level == "full"
         self.stacked = jax.default_backend() == "cpu" if stacked is None else stacked
         self.batch = batch
@@ -116,13 +115,18 @@ class Observer:
         self.where = active(act, self.threshold) if watched else None
         known = list(dict.fromkeys(_split(name)[0] for name in probes))
         self.sites = config.chosen_sites(known) if config.level != "none" else []
-        probes = {name: self.shape(name, probes[name]) for name in probes if _split(name)[0] in self.sites}
+        probes = {name: probes[name] for name in probes if _split(name)[0] in self.sites}
         for name, shape in probes.items():
             if _split(name)[1] in ("pre", "post") and shape.shape[:1] != (batch,):
                 raise InputError(
-                    f"stats: {name} has shape {shape.shape}, not the {batch} samples first: of sites inside a scan "
-                    "a run keeps no statistics yet; loop over the layers in Python, or set stats=none"
+                    f"stats: {name} has shape {shape.shape}, not the {batch} samples first: put the batch first, or "
+                    "set stats=none"
                 )
+        inside = [place for place in where if place.index or place.positions]
+        self.layers = {place.name for place in inside}
+        # By name in the program: whether any layer of it is asked for.
+        self.scanned = dict.fromkeys((place.source for place in inside), False)
+        self.scanned |= {p.source: True for p in inside if _split(p.name)[0] in self.sites}
         self.attention = tuple(name for name in probes if _split(name)[1] == "scores")
         plain = [name for name in probes if name not in self.attention]
         self.groups = self._grouped({name: probes[name] for name in plain})
@@ -140,23 +144,11 @@ class Observer:
         other.threshold, other.where = threshold, None
         return other
 
-    def whole(self, name: str, value: jax.Array) -> jax.Array:
-        """Return what was seen at a probe with its samples first."""
-        return jnp.moveaxis(value, 1, 0) if _split(name)[0] in self.repeated else value
-
-    def shape(self, name: str, seen: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-        """Return the shape of what is seen at a probe with its samples first."""
-        return jax.eval_shape(lambda v: self.whole(name, v), seen)
-
-    def _together(self, name: str) -> bool:
-        """Return whether a probe's rows are kept, to be reduced after the model's pass."""
-        return self.stacked or _split(name)[0] in self.repeated
-
     def _grouped(self, probes: Mapping[str, jax.ShapeDtypeStruct]) -> list[_Group]:
         groups: dict[Any, list[str]] = {}
         for name, shape in probes.items():
             # Without stacking, a site's pre and post still go together: what joins them is asked of a group.
-            key = shape.shape if self._together(name) else _split(name)[0]
+            key = shape.shape if self.together(name) else _split(name)[0]
             groups.setdefault(key, []).append(name)
         return [
             _Group(
@@ -170,6 +162,14 @@ class Observer:
             for names in groups.values()
         ]
 
+    def together(self, name: str) -> bool:
+        """Whether a probe's rows are taken out as they are and reduced with others."""
+        return self.stacked or name in self.layers
+
+    def asked(self, name: str) -> bool:
+        """Whether a probe of the program is wanted."""
+        return self.scanned[name] if name in self.scanned else _split(name)[0] in self.sites
+
     # -- what is taken where the value is --------------------------------------------------------------------
 
     def reading(self, step: jax.Array, learnt: Mapping[str, Learnt], *, every_row: bool = False) -> Reading:
@@ -179,19 +179,20 @@ class Observer:
 
         def of(name: str, value: jax.Array) -> Any:
             site, tensor = _split(name)
-            if site not in self.sites:
+            if not self.asked(name):
                 return ()
+            as_rows = self.stacked or name in self.scanned
             rows = value if every_row else self._part(value, step)
             if tensor == "scores":
                 return attention(rows, by_head=self.full)
-            if not self._together(name) and self.repeatable and site in self.units:
+            if not as_rows and self.repeatable and site in self.units:
                 # The values after an activation live inside the next layer's operation; to read some of them there
                 # would write them all.
                 if tensor == "post":
                     rows = self.act(before[site], **learnt.get(site, {})).astype(rows.dtype)
                 before[site] = rows
             rows = rows.astype(jnp.float32)
-            if self._together(name):
+            if as_rows:
                 return rows
             return self._figures(rows), self._of_site(site, tensor, rows, learnt.get(site, {}))
 
@@ -202,10 +203,12 @@ class Observer:
 
         def of(name: str, value: jax.Array) -> Any:
             site, tensor = _split(name)
-            if tensor != "pre" or site not in self.units or self.threshold is None:
+            layers = name in self.scanned
+            known = self.asked(name) if layers else site in self.units
+            if tensor != "pre" or not known or self.threshold is None:
                 return ()
             rows = self._part(value, step).astype(jnp.float32)
-            return rows if self._together(name) else self._active(learnt[site], rows)
+            return rows if self.stacked or layers else self._active(learnt[site], rows)
 
         return Reading(of)
 
@@ -213,14 +216,12 @@ class Observer:
         """Return what a recorded step takes of the gradients at the probes."""
 
         def of(name: str, value: jax.Array) -> Any:
-            if _split(name)[0] not in self.sites or name in self.attention:
+            if not self.asked(name) or _split(name)[1] == "scores":
                 return ()
-            if (
-                _split(name)[0] in self.repeated
-            ):  # a backward rule inside a scan cannot know of `step`: see `record`
+            if name in self.scanned:  # a backward rule in a scan cannot know of `step`: see `record`
                 return value.astype(jnp.float32)
             rows = (value if every_row else self._part(value, step)).astype(jnp.float32)
-            return rows if self._together(name) else self._figures(rows)
+            return rows if self.stacked else self._figures(rows)
 
         return Reading(of)
 
@@ -267,8 +268,8 @@ class Observer:
         for group in self.groups:
             if not group.sites or self.threshold is None:
                 continue
-            parts = [self.whole(name, seen[name]) for name in (f"{site}.pre" for site in group.sites)]
-            if self._together(group.names[0]):
+            parts = [seen[f"{site}.pre"] for site in group.sites]
+            if self.together(group.names[0]):
                 found[_id(group)] = jax.vmap(self._active)(_stack(learnt, group), jnp.stack(parts))
             else:
                 found[_id(group)] = jnp.stack(parts)
@@ -286,11 +287,9 @@ class Observer:
         """Return the sites' figures of a recorded step, and by group which units were active."""
         rows, on = Rows(), {}
         if not every_row:
-            later = [name for name in gradients if _split(name)[0] in self.repeated]
-            part = jax.vmap(lambda value: self._part(value, step))
-            gradients = {**gradients, **{name: part(gradients[name]) for name in later}}
+            gradients = {n: self._part(g, step) if n in self.layers else g for n, g in gradients.items()}
         for group in self.groups:
-            if self._together(group.names[0]):
+            if self.together(group.names[0]):
                 active = self._record_stacked(rows, group, seen, gradients, learnt)
             else:
                 active = self._record_single(rows, group, seen, gradients)
@@ -302,11 +301,10 @@ class Observer:
 
     def _record_stacked(self, rows, group, seen, gradients, learnt) -> jax.Array | None:
         keys = [_split(name) for name in group.names]
-        seen = {name: self.whole(name, seen[name]) for name in group.names}
-        values = list(seen.values())
+        values = [seen[name] for name in group.names]
         if gradients:
             keys += [(site, f"{tensor}_gradient") for site, tensor in keys]
-            values += [self.whole(name, gradients[name]) for name in group.names]
+            values += [gradients[name] for name in group.names]
         for quantity, figure in self._figures(jnp.stack(values), kept=1).items():
             rows.add([(site, f"{tensor}.{quantity}") for site, tensor in keys], figure)
         if not group.sites:

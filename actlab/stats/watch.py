@@ -162,7 +162,7 @@ def _run(
     closed, shape = jax.make_jaxpr(call, return_shape=True)(*arrays)
 
     def visit(eqn: Any, inputs: list[Any], slots: Found) -> tuple[list[Any], Found] | None:
-        name = _name(eqn)
+        name = probe_name(eqn)
         if name is None:
             return None
         (value,) = bind(eqn, inputs)
@@ -213,7 +213,7 @@ def _slot(value: jax.Array, slot: Any, read: Callable[[jax.Array], Any]) -> jax.
     return through(value, slot)
 
 
-def _name(eqn: Any) -> str | None:
+def probe_name(eqn: Any) -> str | None:
     """Return the name of the probe that an equation is, None for others."""
     if eqn.primitive is not name_p:
         return None
@@ -228,7 +228,7 @@ def _names_inside(eqn: Any) -> list[str]:
 def _names(jaxpr: Jaxpr) -> list[str]:
     names = []
     for eqn in jaxpr.eqns:
-        if (name := _name(eqn)) is not None:
+        if (name := probe_name(eqn)) is not None:
             names.append(name)
         names += _names_inside(eqn)
     return names

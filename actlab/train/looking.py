@@ -55,7 +55,7 @@ class Looks:
         known: list[Key] = []
 
         def trace(state, x, y):
-            logits, seen = self._watched(state, x)
+            logits, seen = self._seen(state, x)
             known.extend(self._figures(state, logits, seen, y, jnp.bool_(True)).keys)
 
         jax.eval_shape(trace, state, x, y)
@@ -76,10 +76,10 @@ class Looks:
         model = nnx.merge(self.program.graphdef, state.params, state.rest)
         return model(x, train=False).astype(jnp.float32)
 
-    def _watched(self, state: TrainState, x) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """Return the outputs and every probe's values, samples first."""
-        logits, seen = watch(self._outputs, reading=VALUE)(state, x)
-        return logits, {name: self.observer.whole(name, value) for name, value in seen.items()}
+    def _seen(self, state: TrainState, x) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """Return outputs, and the values at every probe."""
+        outputs, seen = watch(self._outputs, reading=VALUE)(state, x)
+        return outputs, self.program.by_layer(seen)
 
     def _scores(self, logits, y, mask) -> dict[str, jax.Array]:
         """Return the summed loss and, of classes, the number of hits over the samples in ``mask`` (B,)."""
@@ -102,7 +102,7 @@ class Looks:
         xs = jnp.pad(x, [(0, pad)] + [(0, 0)] * (x.ndim - 1)).reshape(count, batch, *x.shape[1:])
         ys = jnp.pad(y, [(0, pad)] + [(0, 0)] * (y.ndim - 1)).reshape(count, batch, *y.shape[1:])
         mask = (jnp.arange(count * batch) < len(x)).reshape(count, batch)
-        logits, seen = self._watched(state, xs[0])
+        logits, seen = self._seen(state, xs[0])
         sums = self._scores(logits, ys[0], mask[0])
         if count > 1:
             rest = (xs[1:], ys[1:], mask[1:])
@@ -229,7 +229,7 @@ class Looks:
         (loss, _, seen), grads = run(self.program._loss)(state.params, state.rest, *inputs)
         return {
             "loss": loss,
-            "values": seen.values,
-            "value_gradients": seen.gradients,
+            "values": jax.tree.map(jnp.min, self.program.by_layer(seen.values)),  # over positions in a scan
+            "value_gradients": jax.tree.map(jnp.min, self.program.by_layer(seen.gradients)),
             "gradients": [jnp.isfinite(g).all() for _, g in layer_leaves(grads)],
         }

@@ -48,8 +48,8 @@ class Setup:
     """What a run is: values only, from which everything else follows.
 
     Args:
-        model: ``model(act, in_shape, outputs, dtype=..., rngs=...)`` gives an ``nnx.Module``; where samples are tokens
-            it is given ``vocabulary=`` too.
+        model: ``model(act, in_shape, outputs, dtype=..., rngs=...)`` gives an ``nnx.Module``; where samples are
+            tokens it is given ``vocabulary=`` too.
         act: the activation.
         data: the data set.
         optimizer: rule, rate, decay.

@@ -6,7 +6,8 @@ chunk, E steps of a window, B batch.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import dataclasses
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import jax
@@ -19,9 +20,10 @@ from actlab.data import batch_indices
 from actlab.errors import InputError
 from actlab.nn import sites
 from actlab.nn.numbers import given
-from actlab.stats import VALUE, Reading, Seen, probe_names, value_and_grad, watch
+from actlab.stats import VALUE, Reading, Seen, value_and_grad, watch
 from actlab.stats.layers import forward_order, layer_leaves, layer_statistics, norm
 from actlab.stats.observer import Key, Observer, Rows
+from actlab.stats.scanned import places, unstacked
 from actlab.train import numbers
 from actlab.train.setup import Setup, TrainState
 
@@ -44,14 +46,17 @@ class Program:
         x, y = setup.data.abstract(setup.batch_size)
         key = jax.eval_shape(lambda: jax.random.key(0))
         inputs = nnx.to_pure_dict(params), nnx.to_pure_dict(rest), x, y, key
-        _, probes = jax.eval_shape(watch(self._loss, reading=VALUE), *inputs)
-        self.probes = probe_names(self._loss)(*inputs)  # in forward order: a dict comes out of a trace sorted
-        probes = {name: probes[name] for name in self.probes}
+        positions = {name for name, site in sites(abstract).items() if site.repeated}
+        self.places = places(self._loss, positions)(
+            *inputs
+        )  # in forward order: a dict comes out of a trace sorted
+        self.probes = [place.name for place in self.places]
+        read = watch(self._loss, reading=VALUE)
+        shapes = jax.eval_shape(lambda *a: self.by_layer(read(*a)[1]), *inputs)
+        self.shapes = probes = {name: shapes[name] for name in self.probes}
         self.layers = forward_order(self._loss, *inputs)
         self.sites = [name.removesuffix(".pre") for name in self.probes if name.endswith(".pre")]
-        repeated = [name for name, site in sites(abstract).items() if site.repeated]
-        self.observer = Observer(setup.stats, setup.act, probes, setup.batch_size, stacked, repeated)
-        self.shapes = {name: self.observer.shape(name, probe) for name, probe in probes.items()}
+        self.observer = Observer(setup.stats, setup.act, probes, setup.batch_size, stacked, self.places)
         # Numbers cross into compiled code as inputs, the seed rather than a key: one program serves them all.
         everywhere = setup.parallel.options()
         self.init = jax.jit(self._init, compiler_options=run_once(), **everywhere)
@@ -138,7 +143,14 @@ class Program:
         if not self.setup.act.learn and not any(n.startswith("activation.") for n in self.own_numbers):
             return {site: {} for site in self.sites}
         model = nnx.merge(self.graphdef, state.params, state.rest)
-        return {name: site.bound() for name, site in sites(model).items()}
+        found = {name: site.bound() for name, site in sites(model).items()}
+        # One site of a scan holds the values of all its layers, stacked; one of layers apart has its own name.
+        inside = [
+            dataclasses.replace(p, name=p.name.removesuffix(".pre"), source=p.source.removesuffix(".pre"))
+            for p in self.places
+            if p.index and p.name.endswith(".pre")
+        ]
+        return found | unstacked(found, inside)
 
     def watcher(self, state: TrainState) -> Observer:
         """Return the observer of a state's run."""
@@ -154,14 +166,18 @@ class Program:
             (value, aux, seen), grads = value_and_grad(
                 loss, has_aux=True, reading=reading, of_gradient=of_gradient
             )(state.params, state.rest, x, y, key)
-            return value, aux, seen, grads
+            return value, aux, Seen(self.by_layer(seen.values), self.by_layer(seen.gradients)), grads
 
         def watched(params):
             (value, aux), seen = watch(loss, reading=reading)(params, state.rest, x, y, key)
             return value, (aux, seen)
 
         (value, (aux, seen)), grads = jax.value_and_grad(watched, has_aux=True)(state.params)
-        return value, aux, Seen(seen, {}), grads
+        return value, aux, Seen(self.by_layer(seen), {}), grads
+
+    def by_layer(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what was found at the probes with that of each layer of a scan under its own name."""
+        return unstacked(found, self.places)
 
     def _update(self, state: TrainState, loss, rest, grads) -> tuple[TrainState, Any]:
         """Return the state after the step, or what policies make of a bad one, and whether the update was dropped."""
