@@ -15,3 +15,4 @@ from actlab.data.tabular import breast_cancer as breast_cancer
 from actlab.data.tabular import diabetes as diabetes
 from actlab.data.tabular import iris as iris
 from actlab.data.tabular import wine as wine
+from actlab.data.text import text as text

@@ -19,7 +19,7 @@ PHOTOS = ("china.jpg", "flower.jpg")
 def picture(path: str = "china.jpg", *, size: int = 128, grey: bool = False) -> Dataset:
     r"""Return a picture's pixels: coordinates (size**2, 2), row and column, and colours (size**2, 3).
 
-    All in [-1, 1], as Sitzmann et al. 2020, arXiv:2006.09661, scale them. The picture is cropped to its central square
+    All in [-1, 1], as Sitzmann et al. 2020, arXiv:2006.09661, scale them. The picture's central square is cropped out
     and scaled down to ``size`` by averaging. A network's fidelity to it is
 
     .. math:: \mathrm{PSNR} = 10 \log_{10} (2^2 / \mathrm{MSE})
@@ -48,7 +48,7 @@ def picture(path: str = "china.jpg", *, size: int = 128, grey: bool = False) -> 
 def signal(name: str = "chirp", *, size: int = 1024) -> Dataset:
     """Return a signal in one dimension: times (size, 1) and values (size, 1), both in [-1, 1].
 
-    ``chirp``: sin(2 pi (2 s + 14 s**2)), s = (t + 1) / 2, whose frequency rises evenly from 2 to 30 over the interval.
+    ``chirp``: sin(2 pi (2 s + 14 s**2)), s = (t + 1) / 2, whose frequency rises evenly from 2 to 30.
     ``square``: sign(sin(8 pi t)), jumps. ``steps``: a staircase of 8.
 
     Raises:

@@ -62,8 +62,8 @@ class Told:
     """What a sweep tells whoever draws it.
 
     ``ended`` are the lanes that have, by index, as they end; ``best`` is the index of the lane that leads so far and
-    its score, see `leader`, None before the first evaluation; ``metric`` is what it leads in. ``eta_s`` is None before
-    it can be told.
+    its score, see `leader`, None before the first evaluation; ``metric`` is what it leads in. ``eta_s`` is None
+    before it can be told.
     """
 
     lanes: int

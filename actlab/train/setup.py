@@ -95,8 +95,8 @@ class Setup:
                 )
             if self.label_noise:
                 raise InputError(
-                    f"label_noise={self.label_noise} is of classes and {self.data.name} has real numbers to hit: must "
-                    "be 0"
+                    f"label_noise={self.label_noise} is of classes and {self.data.name} has real numbers to hit: "
+                    "must be 0"
                 )
         if self.batch_size % self.parallel.data:
             raise InputError(
@@ -116,9 +116,8 @@ class Setup:
             # Of a class itself, NNX shows the arguments of its own machinery.
             called = function.__init__ if inspect.isclass(function) else function
             parameters = inspect.signature(called).parameters
-            if "vocabulary" not in parameters and not any(
-                p.kind is p.VAR_KEYWORD for p in parameters.values()
-            ):
+            anything = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+            if "vocabulary" not in parameters and not anything:
                 raise InputError(
                     f"samples of {data.name} are tokens: it wants a model that takes them, such as transformer"
                 )
