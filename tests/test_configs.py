@@ -1,6 +1,7 @@
 """Every YAML composes, builds, and opens with the command that uses it."""
 
 import activation_configs
+import numpy as np
 import pytest
 import yaml
 
@@ -16,13 +17,25 @@ CHOICES = [
     for choice in choices
     if group != "activation" or choice in SAMPLE
 ]
+REGRESSION = ["loss=squared_error", "objective='test loss'"]
 # What a choice does not go without: tokens want a model that takes them.
 WITH = {
     ("data", "text"): ["model=transformer"],
     ("data", "text_bpe"): ["model=transformer"],
     ("model", "transformer"): ["data=text"],
     ("model", "llama"): ["data=text"],
+    ("data", "diabetes"): REGRESSION,
+    ("data", "picture"): REGRESSION,
+    ("data", "signal"): REGRESSION,
+    ("model", "siren"): ["data=picture", *REGRESSION],
 }
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """Where data=file finds one."""
+    monkeypatch.chdir(tmp_path)
+    np.savez("data.npz", x=np.ones((200, 3)), y=np.arange(200) % 2)
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
@@ -66,7 +79,12 @@ def test_equal_configs_are_equal_values():
 
 
 def test_the_papers_settings():
-    for name, parameters in [("mnist1d_mlp", 15_210), ("mnist1d_conv", 5_210), ("mnist1d_linear", 410)]:
+    for name, parameters in [
+        ("mnist1d_mlp", 15_210),
+        ("mnist1d_conv", 5_210),
+        ("mnist1d_linear", 410),
+        ("mnist1d_gru", 5_134),
+    ]:
         run = build(composing.compose([f"+experiment={name}"]))
         from actlab.train.step import Program
 

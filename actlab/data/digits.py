@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from actlab.data.dataset import Dataset
-from actlab.errors import InputError
+from actlab.data.splits import shuffled
+from actlab.data.tabular import sklearn_datasets
 
 
 def digits() -> Dataset:
@@ -18,15 +19,8 @@ def digits() -> Dataset:
 
     Source: Alpaydin & Kaynak 1998, UCI "Optical Recognition of Handwritten Digits" (its test part).
     """
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError:
-        raise InputError("data=digits needs scikit-learn: pip install 'actlab[data]'") from None
-    x, y = load_digits(return_X_y=True)
-    order = np.random.Generator(np.random.PCG64(0)).permutation(len(x))
-    x = x[order].reshape(-1, 8, 8).astype(np.float32)
-    y = y[order].astype(np.int32)
-    split = len(x) * 4 // 5
-    mean, std = x[:split].mean(), x[:split].std()
-    x = (x - mean) / std
-    return Dataset("digits", x[:split], y[:split], x[split:], y[split:], num_classes=10)
+    x, y = sklearn_datasets("digits").load_digits(return_X_y=True)
+    x = x.reshape(-1, 8, 8).astype(np.float32)
+    x_train, y_train, x_test, y_test = shuffled(x, y.astype(np.int32))
+    mean, std = x_train.mean(), x_train.std()
+    return Dataset("digits", (x_train - mean) / std, y_train, (x_test - mean) / std, y_test, num_classes=10)

@@ -1,8 +1,9 @@
-"""What every model here needs: checked sizes, a norm by name, and the block around an activation."""
+"""What every model here needs: checked sizes, maps and norms by name, and the block around an activation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import jax
@@ -11,7 +12,7 @@ from flax import nnx
 
 from actlab.activations import Act
 from actlab.errors import InputError, suggest
-from actlab.nn import Activation, kept
+from actlab.nn import Activation, convolve, initializer, kept
 
 NORMS = ("none", "layer", "batch")
 Norm = Literal["none", "layer", "batch"]
@@ -45,14 +46,8 @@ class Block(nnx.Module):
 
     def __call__(self, x: jax.Array, *, train: bool, key: jax.Array | None) -> jax.Array:
         """Return (B, ..., C_out); ``key`` is needed when training with dropout or a stochastic activation."""
-        h = self.linear(x)
-        if isinstance(self.norm, nnx.BatchNorm):
-            h = self.norm(h, use_running_average=not train)
-        elif self.norm is not None:
-            h = self.norm(h)
-        h = self.act(
-            h, jax.random.fold_in(key, 1) if self.act.stochastic and train and key is not None else None
-        )
+        h = normalise(self.norm, self.linear(x), train=train)
+        h = activate(self.act, h, train=train, key=fold(key, 1))
         if self.dropout is not None:
             h = self.dropout(h, key) if train else h
         return x + h if self.residual and x.shape == h.shape else h
@@ -86,6 +81,83 @@ def make_norm(norm: str, features: int, *, dtype, rngs: nnx.Rngs) -> nnx.LayerNo
     if norm == "batch":
         return nnx.BatchNorm(features, momentum=0.9, dtype=dtype, rngs=rngs)
     return None
+
+
+def normalise(norm: nnx.LayerNorm | nnx.BatchNorm | None, x: jax.Array, *, train: bool) -> jax.Array:
+    """Return what a norm of `make_norm` makes of ``x``; running averages move in training only."""
+    if norm is None:
+        return x
+    return norm(x, use_running_average=not train) if isinstance(norm, nnx.BatchNorm) else norm(x)
+
+
+def activate(site: Activation, x: jax.Array, *, train: bool, key: jax.Array | None) -> jax.Array:
+    """Return the site's post-activation; random numbers are drawn in training only."""
+    return site(x, key if train and site.stochastic else None)
+
+
+def fold(key: jax.Array | None, number: int) -> jax.Array | None:
+    """Return the key's own for ``number``, None where there is no key."""
+    return None if key is None else jax.random.fold_in(key, number)
+
+
+def convolution(
+    channels: int,
+    width: int,
+    taps: Sequence[int],
+    *,
+    stride: int,
+    padding: int,
+    init: str,
+    gain: float | jax.Array,
+    bias: bool = True,
+    dtype: jax.typing.DTypeLike,
+    rngs: nnx.Rngs,
+) -> nnx.Conv:
+    """Return a convolution over ``len(taps)`` axes; by `actlab.nn.convolve`, which says why."""
+    kernel_init, bias_init = initializer(init, channels * math.prod(taps), gain)
+    return nnx.Conv(
+        channels,
+        width,
+        tuple(taps),
+        stride,
+        padding=[(padding, padding)] * len(taps),
+        conv_general_dilated=convolve,
+        use_bias=bias,
+        kernel_init=kernel_init,
+        bias_init=bias_init,
+        dtype=dtype,
+        rngs=rngs,
+    )
+
+
+def linear(
+    d_in: int,
+    d_out: int,
+    *,
+    init: str,
+    gain: float | jax.Array,
+    bias: bool = True,
+    dtype: jax.typing.DTypeLike,
+    rngs: nnx.Rngs,
+) -> nnx.Linear:
+    """Return a linear map with the initialiser of that name."""
+    kernel_init, bias_init = initializer(init, d_in, gain)
+    return nnx.Linear(
+        d_in, d_out, use_bias=bias, kernel_init=kernel_init, bias_init=bias_init, dtype=dtype, rngs=rngs
+    )
+
+
+def space_of(in_shape: Sequence[int], what: str) -> tuple[tuple[int, ...], int]:
+    """Return the spatial axes and the channels of a sample: (S,), (S, S) or (S, S, C).
+
+    Raises:
+        InputError: another number of axes; ``what`` is who needs it.
+
+    """
+    space, channels = (in_shape[:-1], in_shape[-1]) if len(in_shape) == 3 else (in_shape, 1)
+    if len(space) not in (1, 2):
+        raise InputError(f"{what} needs samples of 1 to 3 axes, this data has shape {tuple(in_shape)}")
+    return tuple(space), channels
 
 
 def at_least(low: int, **values: int) -> None:

@@ -14,8 +14,18 @@ from flax import nnx
 
 from actlab.activations import Act
 from actlab.errors import InputError
-from actlab.models.blocks import Block, Norm, at_least, block_keys, check_dropout, check_gain
-from actlab.nn import convolve, initializer, number
+from actlab.models.blocks import (
+    Block,
+    Norm,
+    at_least,
+    block_keys,
+    check_dropout,
+    check_gain,
+    convolution,
+    linear,
+    space_of,
+)
+from actlab.nn import number
 
 
 class ConvNet(nnx.Module):
@@ -75,9 +85,7 @@ class ConvNet(nnx.Module):
         if len(taps) != depth:
             raise InputError(f"kernel_size={taps}: give one number, or one for each of depth={depth} layers")
         at_least(1, **{f"kernel_size[{i}]": k for i, k in enumerate(taps)})
-        space, channels = (in_shape[:-1], in_shape[-1]) if len(in_shape) == 3 else (in_shape, 1)
-        if len(space) not in (1, 2):
-            raise InputError(f"convnet needs samples of 1 to 3 axes, this data has shape {tuple(in_shape)}")
+        space, channels = space_of(in_shape, "convnet")
 
         self.add_channel = len(in_shape) < 3
         self.pool = pool
@@ -88,16 +96,14 @@ class ConvNet(nnx.Module):
                 raise InputError(
                     f"convolution {i} of depth={depth} leaves no positions; lower depth or stride"
                 )
-            kernel, bias = initializer(init, channels * k ** len(space), gain)
-            conv = nnx.Conv(
+            conv = convolution(
                 channels,
                 width,
                 (k,) * len(space),
-                stride,
-                padding=[(padding, padding)] * len(space),
-                conv_general_dilated=convolve,
-                kernel_init=kernel,
-                bias_init=bias,
+                stride=stride,
+                padding=padding,
+                init=init,
+                gain=gain,
                 dtype=dtype,
                 rngs=rngs,
             )
@@ -117,10 +123,7 @@ class ConvNet(nnx.Module):
             )
         self.blocks = nnx.List(blocks)
         features = width if pool == "mean" else width * math.prod(space)
-        kernel, bias = initializer(init, features, gain)
-        self.head = nnx.Linear(
-            features, num_classes, kernel_init=kernel, bias_init=bias, dtype=dtype, rngs=rngs
-        )
+        self.head = linear(features, num_classes, init=init, gain=gain, dtype=dtype, rngs=rngs)
 
     def __call__(self, x: jax.Array, *, train: bool = False, key: jax.Array | None = None) -> jax.Array:
         """Return logits (B, K) for ``x`` (B, *in_shape); ``key`` is needed when training with dropout."""

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from actlab.activations import Act
-from actlab.models.blocks import Block, Norm, at_least, block_keys, check_dropout, check_gain
-from actlab.nn import initializer, number
+from actlab.models.blocks import Block, Norm, at_least, block_keys, check_dropout, check_gain, linear
+from actlab.nn import number
 
 
 class MLP(nnx.Module):
@@ -61,14 +61,11 @@ class MLP(nnx.Module):
         check_gain(gain)
         gain = number("model.gain", gain)
 
-        def linear(d_in: int, d_out: int) -> nnx.Linear:
-            kernel, bias = initializer(init, d_in, gain)
-            return nnx.Linear(d_in, d_out, kernel_init=kernel, bias_init=bias, dtype=dtype, rngs=rngs)
-
+        how = {"init": init, "gain": gain, "dtype": dtype, "rngs": rngs}
         sizes = [math.prod(in_shape)] + [width] * depth
         self.blocks = nnx.List(
             Block(
-                linear(d_in, d_out),
+                linear(d_in, d_out, **how),
                 act,
                 (d_out,),
                 name=f"blocks.{i}",
@@ -80,7 +77,7 @@ class MLP(nnx.Module):
             )
             for i, (d_in, d_out) in enumerate(pairwise(sizes))
         )
-        self.head = linear(sizes[-1], num_classes)
+        self.head = linear(sizes[-1], num_classes, **how)
 
     def __call__(self, x: jax.Array, *, train: bool = False, key: jax.Array | None = None) -> jax.Array:
         """Return logits (B, K) for ``x`` (B, *in_shape); ``key`` is needed when training with dropout."""

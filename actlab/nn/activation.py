@@ -67,6 +67,8 @@ class Activation(nnx.Module):
         act: the activation with its parameters bound; every site gets parameters of its own.
         shape: the shape of one sample at this site, channels last.
         site: the site's name, e.g. ``"blocks.3.act"``.
+        repeated: the site is inside a scan over the positions of a sequence: ``shape`` is that of one position, and
+            a run's statistics are over all of them.
 
     Raises:
         InputError: the activation takes two operands or changes the shape, or a learnt parameter starts on the
@@ -74,8 +76,9 @@ class Activation(nnx.Module):
 
     """
 
-    def __init__(self, act: Act, shape: tuple[int, ...], *, site: str):
+    def __init__(self, act: Act, shape: tuple[int, ...], *, site: str, repeated: bool = False):
         self.act = act
+        self.repeated = repeated
         self.site = site
         if act.spec is not None and (why := misfit(act.spec)):
             raise InputError(why)

@@ -122,7 +122,7 @@ class Observer:
                     f"stats: {name} has shape {shape.shape}, not the {batch} samples first: put the batch first, or "
                     "set stats=none"
                 )
-        inside = [place for place in where if place.index]
+        inside = [place for place in where if place.index or place.positions]
         self.layers = {place.name for place in inside}
         # By name in the program: whether any layer of it is asked for.
         self.scanned = dict.fromkeys((place.source for place in inside), False)
@@ -218,8 +218,10 @@ class Observer:
         def of(name: str, value: jax.Array) -> Any:
             if not self.asked(name) or _split(name)[1] == "scores":
                 return ()
+            if name in self.scanned:  # a backward rule in a scan cannot know of `step`: see `record`
+                return value.astype(jnp.float32)
             rows = (value if every_row else self._part(value, step)).astype(jnp.float32)
-            return rows if self.stacked or name in self.scanned else self._figures(rows)
+            return rows if self.stacked else self._figures(rows)
 
         return Reading(of)
 
@@ -274,10 +276,18 @@ class Observer:
         return found
 
     def record(
-        self, seen: Mapping[str, Any], gradients: Mapping[str, Any], learnt: Mapping[str, Learnt]
+        self,
+        seen: Mapping[str, Any],
+        gradients: Mapping[str, Any],
+        learnt: Mapping[str, Learnt],
+        step: jax.Array,
+        *,
+        every_row: bool = False,
     ) -> tuple[Rows, dict[str, jax.Array]]:
         """Return the sites' figures of a recorded step, and by group which units were active."""
         rows, on = Rows(), {}
+        if not every_row:
+            gradients = {n: self._part(g, step) if n in self.layers else g for n, g in gradients.items()}
         for group in self.groups:
             if self.together(group.names[0]):
                 active = self._record_stacked(rows, group, seen, gradients, learnt)

@@ -229,7 +229,7 @@ class Looks:
         (loss, _, seen), grads = run(self.program._loss)(state.params, state.rest, *inputs)
         return {
             "loss": loss,
-            "values": self.program.by_layer(seen.values),
-            "value_gradients": self.program.by_layer(seen.gradients),
+            "values": jax.tree.map(jnp.min, self.program.by_layer(seen.values)),  # over positions in a scan
+            "value_gradients": jax.tree.map(jnp.min, self.program.by_layer(seen.gradients)),
             "gradients": [jnp.isfinite(g).all() for _, g in layer_leaves(grads)],
         }

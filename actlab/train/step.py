@@ -48,7 +48,10 @@ class Program:
         x, y = setup.data.abstract(setup.batch_size)
         key = jax.eval_shape(lambda: jax.random.key(0))
         inputs = nnx.to_pure_dict(params), nnx.to_pure_dict(rest), x, y, key
-        self.places = places(self._loss)(*inputs)  # in forward order: a dict comes out of a trace sorted
+        positions = {name for name, site in sites(abstract).items() if site.repeated}
+        self.places = places(self._loss, positions)(
+            *inputs
+        )  # in forward order: a dict comes out of a trace sorted
         self.probes = [place.name for place in self.places]
         read = watch(self._loss, reading=VALUE)
         shapes = jax.eval_shape(lambda *a: self.by_layer(read(*a)[1]), *inputs)
@@ -275,7 +278,7 @@ class Program:
             rows.add_all({("train", "loss_max"): most})
         if level == "none":
             return new, rows, now
-        sited, on = observer.record(seen.values, seen.gradients, bound)
+        sited, on = observer.record(seen.values, seen.gradients, bound, state.step, every_row=every_row)
         ever = {name: ever[name] | on[name] for name in ever}
         parts = [sited, observer.dead(ever)]
         if level == "full":

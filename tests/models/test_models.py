@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from model_building import build, count
 
 from actlab.activations import make
 from actlab.errors import InputError
@@ -11,21 +12,6 @@ from actlab.nn import sites
 from actlab.stats import VALUE, watch
 
 RELU = make("relu")
-
-
-def build(cls, *args, **kwargs):
-    """Build a model in one compiled program, unoptimised: several times faster than eagerly."""
-
-    def make_state():
-        return nnx.to_pure_dict(nnx.state(cls(*args, rngs=nnx.Rngs(0), **kwargs)))
-
-    graphdef, _ = nnx.split(nnx.eval_shape(lambda: cls(*args, rngs=nnx.Rngs(0), **kwargs)))
-    return nnx.merge(graphdef, jax.jit(make_state, compiler_options={"xla_backend_optimization_level": 0})())
-
-
-def count(cls, *args, **kwargs):
-    abstract = nnx.eval_shape(lambda: cls(*args, rngs=nnx.Rngs(0), **kwargs))
-    return sum(p.size for p in jax.tree.leaves(nnx.state(abstract, nnx.Param)))
 
 
 def test_the_papers_models_have_the_papers_sizes():

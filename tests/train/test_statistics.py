@@ -9,6 +9,7 @@ import pytest
 from flax import nnx
 from test_summary import reference
 
+from actlab import models
 from actlab.activations import make
 from actlab.errors import InputError
 from actlab.nn import sites
@@ -203,3 +204,40 @@ def test_learnt_parameters_are_recorded(small_run):
     model = nnx.merge(program.graphdef, before.params, before.rest)
     beta = float(sites(model)["blocks.1.act"].learnt()["beta"])
     assert got[5, "blocks.1.act", "param.beta.mean"] == pytest.approx(beta, rel=1e-5)
+
+
+@pytest.mark.parametrize("stacked", [True, False], ids=["stacked", "in place"])
+def test_a_site_inside_a_scan_over_positions(small_run, stacked):
+    """Against the same network with its loop over positions in Python, where a site is one value after another."""
+    setup = small_run(
+        model=lambda act, *a, **k: models.Recurrent(act, *a, width=3, pool="none", **k),
+        stats=StatsConfig("full", every=2, rows=2, layers_every=2),
+        optimizer=sgd(learning_rate=0.1),
+        batch_size=64,
+    ).setup
+    program = Program(setup, stacked=stacked)
+    got, before, _, data = a_chunk(program, 2, 2)
+    x, y, _ = program.batch(before, *data)
+    model = nnx.merge(program.graphdef, before.params, before.rest)
+    cell = model.blocks[0].forward
+
+    def loss(bumps, posts):
+        h, seen, outputs = jnp.zeros((len(x), 3)), [], []
+        for t, bump in enumerate(bumps):
+            of_x, of_h = (jnp.split(m, 3, -1) for m in (cell.input(x[:, t, None]), cell.recurrent(h)))
+            r, z = (jax.nn.sigmoid(a + b) for a, b in zip(of_x[:2], of_h[:2], strict=True))
+            seen.append(of_x[2] + r * of_h[2] + bump)
+            h = (1 - z) * (jnp.tanh(seen[-1]) + posts[t]) + z * h
+            outputs.append(h)
+        return setup.loss(model.head(jnp.concatenate(outputs, -1)), y).mean(), seen
+
+    zeros = [jnp.zeros((len(x), 3))] * 2
+    gradients, seen = jax.grad(loss, (0, 1), has_aux=True)(zeros, zeros)
+    rows = slice(32, 64)  # of the second step
+    values = {"pre": seen, "post": [jnp.tanh(v) for v in seen]}
+    values |= {"pre_gradient": gradients[0], "post_gradient": gradients[1]}
+    for tensor, v in values.items():
+        wanted = reference(np.stack(v, 1)[rows])
+        for quantity in ("mean", "variance", "min", "max"):
+            record = got[2, "blocks.0.forward.act", f"{tensor}.{quantity}"]
+            assert record == pytest.approx(wanted[quantity], rel=2e-5, abs=1e-8), (tensor, quantity)

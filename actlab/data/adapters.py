@@ -1,0 +1,196 @@
+"""Your own data as a `Dataset`: arrays, any iterable of samples (Hugging Face ``datasets``, TFDS), files.
+
+All of it is read into memory, where training keeps it on the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any, Literal
+
+import numpy as np
+
+from actlab.data.dataset import Dataset
+from actlab.data.splits import shuffled, standardised
+from actlab.errors import InputError, suggest
+
+Goal = Literal["classes", "regression"]
+GOALS = ("classes", "regression")
+Sample = Mapping[str, Any] | tuple[Any, Any]
+
+
+def from_arrays(
+    name: str,
+    x: Any,
+    y: Any,
+    x_test: Any = None,
+    y_test: Any = None,
+    *,
+    task: Goal = "classes",
+    test_share: float = 0.2,
+    split_seed: int = 0,
+    standardise: bool = False,
+) -> Dataset:
+    """Return a data set of arrays: samples ``x`` (N, ...) and labels ``y``.
+
+    Args:
+        name: what it is called where results are shown.
+        x: samples, numbers; bytes (uint8) are taken as shares of 255.
+        y: ``classes``: (N,) whole numbers or strings, which are numbered in sorted order. ``regression``: (N,) or
+            (N, ..., K) real numbers.
+        x_test, y_test: the test split; without it ``test_share`` of the samples is held out.
+        task: what is to be learnt.
+        test_share: share of the samples held out.
+        split_seed: chooses which.
+        standardise: every feature less its mean, over its standard deviation, both of the training split.
+
+    Raises:
+        InputError: arrays that do not fit together or hold what is no finite number; classes only the test split has.
+
+    >>> data = from_arrays("pets", np.ones((10, 3)), ["cat", "dog"] * 5)
+    >>> data.num_classes, data.x_train.shape, data.y_test.tolist()
+    (2, (8, 3), [0, 1])
+    """
+    if task not in GOALS:
+        raise InputError(f"task={task!r} is unknown{suggest(str(task), GOALS)}")
+    if (x_test is None) != (y_test is None):
+        raise InputError(f"{name}: the test split needs both x_test and y_test")
+    x, y = _samples(x, f"{name}: x"), np.asarray(y)
+    if len(x) != len(y):
+        raise InputError(f"{name}: {len(x)} samples with {len(y)} labels")
+    if x_test is None:
+        x, y, x_test, y_test = shuffled(x, y, test_share=test_share, seed=split_seed)
+    else:
+        x_test, y_test = _samples(x_test, f"{name}: x_test"), np.asarray(y_test)
+    if standardise:
+        x, x_test = standardised(x, x_test)
+    if task == "regression":
+        return Dataset(name, x, _targets(y, name), x_test, _targets(y_test, name), num_classes=None)
+    classes = np.unique(_classes(y, name))
+    numbers = [_numbered(labels, classes, name) for labels in (y, _classes(y_test, name))]
+    return Dataset(name, x, numbers[0], x_test, numbers[1], num_classes=len(classes))
+
+
+def from_iterable(
+    name: str,
+    train: Iterable[Sample],
+    test: Iterable[Sample] | None = None,
+    *,
+    x: str | Sequence[str] = "image",
+    y: str = "label",
+    at_most: int | None = None,
+    **options: Any,
+) -> Dataset:
+    """Return a data set of the samples that ``train``, and ``test`` if given, yield.
+
+    A sample is a mapping, as a Hugging Face ``datasets.Dataset`` and ``tfds.as_numpy`` yield, or a pair (x, y), as
+    TFDS with ``as_supervised``. Pictures may be PIL's.
+
+    Args:
+        name: what the data set is called.
+        train: the samples of the training split.
+        test: those of the test split; without it a share of ``train`` is held out.
+        x: under which name a sample has what a model sees; several names of numbers become one vector.
+        y: under which name it has the label.
+        at_most: take no more samples of each split; needed where an iterable never ends.
+        options: ``task``, ``test_share``, ``split_seed`` and ``standardise`` of `from_arrays`.
+
+    Raises:
+        InputError: no samples, one without ``x`` or ``y``, or of another shape than the first; and as `from_arrays`.
+
+    >>> rows = [{"image": [[0, 255]], "label": i % 2} for i in range(10)]
+    >>> from_iterable("dots", rows).in_shape
+    (1, 2)
+    """
+    if at_most is not None and at_most < 1:
+        raise InputError(f"at_most={at_most}: must be an integer >= 1")
+    arrays = [*_gather(f"{name}: train", train, x, y, at_most)]
+    if test is not None:
+        arrays += _gather(f"{name}: test", test, x, y, at_most)
+    return from_arrays(name, *arrays, **options)
+
+
+def _gather(
+    what: str, samples: Iterable[Sample], x: str | Sequence[str], y: str, at_most: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    xs: list[np.ndarray] = []
+    ys: list[np.ndarray] = []
+    for i, sample in enumerate(islice(samples, at_most)):
+        if isinstance(sample, tuple) and len(sample) == 2:
+            seen, label = sample
+        elif isinstance(sample, Mapping):
+            names = [x] if isinstance(x, str) else list(x)
+            parts = [_entry(sample, n, f"{what} sample {i}") for n in names]
+            seen, label = parts[0] if isinstance(x, str) else parts, _entry(sample, y, f"{what} sample {i}")
+        else:
+            raise InputError(
+                f"{what} sample {i} is {type(sample).__name__}: must be a mapping or a pair (x, y)"
+            )
+        try:
+            xs.append(np.asarray(seen))
+            ys.append(np.asarray(label))
+        except ValueError:  # lists of uneven lengths
+            raise InputError(f"{what} sample {i} is no array: its rows differ in length") from None
+        for mine, first, part in ((xs[-1], xs[0], "x"), (ys[-1], ys[0], "y")):
+            if mine.shape != first.shape:
+                raise InputError(f"{what} sample {i}: {part} has shape {mine.shape}, sample 0 {first.shape}")
+    if not xs:
+        raise InputError(f"{what} has no samples")
+    return np.stack(xs), np.stack(ys)
+
+
+def _entry(sample: Mapping[str, Any], key: str, what: str) -> Any:
+    if key not in sample:
+        raise InputError(f"{what} has no {key!r}{suggest(key, map(str, sample))}")
+    return sample[key]
+
+
+def _samples(values: Any, what: str) -> np.ndarray:
+    """Return float32 samples."""
+    array = np.asarray(values)
+    if array.dtype == np.uint8:
+        return array.astype(np.float32) / np.float32(255)
+    return _real(array, what)
+
+
+def _real(array: np.ndarray, what: str) -> np.ndarray:
+    if array.dtype != bool and not np.issubdtype(array.dtype, np.number):
+        raise InputError(f"{what} is {array.dtype.name}: must be numbers")
+    if np.iscomplexobj(array):
+        raise InputError(f"{what} is {array.dtype.name}: must be real numbers")
+    array = array.astype(np.float32)
+    if bad := int(np.sum(~np.isfinite(array))):
+        at = np.argwhere(~np.isfinite(array))[0].tolist()
+        raise InputError(f"{what} has {bad} values that are no finite float32, the first at {at}")
+    return array
+
+
+def _targets(y: np.ndarray, name: str) -> np.ndarray:
+    array = _real(y, f"{name}: y")
+    return array[:, None] if array.ndim == 1 else array
+
+
+def _classes(y: np.ndarray, name: str) -> np.ndarray:
+    """Return labels (N,) that are whole numbers or strings."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1:
+        raise InputError(f"{name}: labels have shape {y.shape}: of classes it must be (N,)")
+    if y.dtype == object and all(isinstance(v, str) for v in y):
+        return y.astype(str)
+    if np.issubdtype(y.dtype, np.floating):
+        if not np.array_equal(y, np.round(y)):  # NaN is unequal too
+            raise InputError(f"{name}: labels are real numbers: set task=regression, or give classes")
+        return y.astype(np.int64)
+    if y.dtype != bool and not np.issubdtype(y.dtype, np.integer) and y.dtype.kind != "U":
+        raise InputError(f"{name}: labels are {y.dtype.name}: must be whole numbers or strings")
+    return y
+
+
+def _numbered(y: np.ndarray, classes: np.ndarray, name: str) -> np.ndarray:
+    y = _classes(y, name)
+    unknown = np.setdiff1d(y, classes)
+    if len(unknown):
+        raise InputError(f"{name}: class {unknown[0]} is in the test split only")
+    return np.searchsorted(classes, y).astype(np.int32)
