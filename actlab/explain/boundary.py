@@ -67,9 +67,9 @@ def film(run: Run, *, frames: int = 32, grid: int = 64, samples: int = 240) -> F
 
     """
     data = run.setup.data
-    if data.in_shape != (2,):
+    if data.in_shape != (2,) or data.task != "classes":
         raise InputError(
-            f"explain boundary needs points of the plane, {data.name} has samples of shape {data.in_shape}: "
+            f"explain boundary needs points of the plane with classes, {data.name} has shape {data.in_shape}: "
             "take data=moons, spirals, rings or checkerboard"
         )
     if not run.program.sites:

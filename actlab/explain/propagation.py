@@ -38,8 +38,9 @@ class Propagation:
         c: (S, L) mean cosine of two inputs.
         g: (S, L) root mean square of the loss's gradient there.
         inputs: (q, c) of the inputs themselves.
-        accuracy: (T,) on the test split after training; NaN where training diverged.
-        chance: the accuracy of always saying the commonest class.
+        scores: (T,) on the test split after training; NaN where training diverged.
+        quantity: what these are: ``accuracy``, or ``loss`` where there are no classes.
+        chance: the accuracy of always saying the commonest class; NaN where there are none.
     """
 
     sites: tuple[str, ...]
@@ -47,7 +48,8 @@ class Propagation:
     c: np.ndarray
     g: np.ndarray
     inputs: tuple[float, float]
-    accuracy: np.ndarray
+    scores: np.ndarray
+    quantity: str
     chance: float
 
 
@@ -94,14 +96,16 @@ def propagation(run: Run, *, seeds: int = 16, trained: int = 1) -> Propagation:
     q, c, g = (
         np.stack(v) for v in zip(*(jax.device_get(measure(s.params, s.rest)) for s in states), strict=True)
     )
-    count = np.bincount(data.y_test.reshape(-1))
+    classes = data.task != "regression"
+    count = np.bincount(data.y_test.reshape(-1)) if classes else np.array([np.nan])
     return Propagation(
         sites=tuple(program.sites),
         q=q,
         c=c,
         g=g,
         inputs=(float(_square(x)), float(_cosine(x))),
-        accuracy=np.array([_train(run, numbers) for numbers in own[:trained]]),
+        scores=np.array([_train(run, numbers) for numbers in own[:trained]]),
+        quantity="accuracy" if classes else "loss",
         chance=float(count.max() / count.sum()),
     )
 
@@ -120,7 +124,7 @@ def _cosine(h: jax.Array) -> jax.Array:
 
 
 def _train(run: Run, numbers) -> float:
-    """Train one initialisation to the end, in memory; return its accuracy on the test split, NaN if it diverged."""
+    """Train one initialisation to the end, in memory; return its score on the test split, NaN if it diverged."""
     program, data = run.program, run.setup.data
     state = program.init(numbers)
     while (step := int(state.step)) < run.setup.steps:
@@ -129,4 +133,4 @@ def _train(run: Run, numbers) -> float:
         if int(state.diverged) >= 0:
             return float("nan")
     scores, _, _ = run.looks.evaluate(state, data.x_test, data.y_test, jnp.bool_(False))
-    return float(scores["accuracy"])
+    return float(scores["accuracy" if "accuracy" in scores else "loss"])

@@ -51,7 +51,7 @@ def separability(run: Run, state: TrainState, *, samples: int = SAMPLES) -> Dept
     data = run.setup.data
     if samples < 2:
         raise InputError(f"samples={samples}: must be an integer >= 2")
-    if data.y_train.ndim != 1 or not np.issubdtype(data.y_train.dtype, np.integer):
+    if data.task != "classes":
         raise InputError(f"a linear probe tells classes apart, {data.name} has no class for each sample")
     if not np.issubdtype(data.x_train.dtype, np.floating):
         raise InputError(f"a linear probe starts from inputs that are numbers, {data.name} has tokens")

@@ -27,7 +27,7 @@ def explanation(told: Told, model: str, data: str) -> Explanation:
         ("Gradient", "rms of the loss's gradient, against the last site's", "g", True),
     ]
     views = [_lines(told, title, f"{words}; {some}.", name, log) for title, words, name, log in quantities]
-    views += [_bars(told)] if any(len(one.accuracy) for _, one in told) else []
+    views += [_bars(told)] if any(len(one.scores) for _, one in told) else []
     return Explanation(
         kind="network",
         title=f"Signal through depth: {model} on {data}",
@@ -54,15 +54,16 @@ def _row(label: str, one: Propagation) -> list[str]:
 
 def trained(one: Propagation) -> str:
     """Return what training reached, in words."""
-    good = one.accuracy[np.isfinite(one.accuracy)]
-    if not len(one.accuracy):
+    good = one.scores[np.isfinite(one.scores)]
+    if not len(one.scores):
         return "not trained"
-    lost = len(one.accuracy) - len(good)
-    said = f"{lost} of {len(one.accuracy)} diverged" if lost else ""
+    lost = len(one.scores) - len(good)
+    said = f"{lost} of {len(one.scores)} diverged" if lost else ""
     if not len(good):
         return said
-    middle = percent(float(good.mean()))
-    spread = f" ({percent(float(good.min()))} to {percent(float(good.max()))})" if len(good) > 1 else ""
+    written = percent if one.quantity == "accuracy" else number
+    middle = written(float(good.mean()))
+    spread = f" ({written(float(good.min()))} to {written(float(good.max()))})" if len(good) > 1 else ""
     return f"{middle}{spread}" + (f", {said}" if said else "")
 
 
@@ -114,30 +115,30 @@ def _lines(told: Told, title: str, caption: str, name: str, log: bool) -> View:
 
 
 def _bars(told: Told) -> View:
-    table = {"variant": [], "accuracy": []}
+    table: dict[str, list] = {"variant": [], "score": []}
     for label, one in told:
-        for value in one.accuracy:
+        for value in one.scores:
             table["variant"].append(label)
-            table["accuracy"].append(None if not np.isfinite(value) else round(float(value), 4))
+            table["score"].append(None if not np.isfinite(value) else round(float(value), 4))
     names = [label for label, _ in told]
-    chance = told[0][1].chance
+    first, share = told[0][1], told[0][1].quantity == "accuracy"
     base = alt.Chart(alt.NamedData("trained")).encode(
         y=alt.Y("variant:N", sort=names, axis=alt.Axis(title=None, domain=False, ticks=False, labelLimit=220))
     )
-    x = alt.X(
-        "accuracy:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(title=None, format=".0%", tickCount=5)
-    )
+    scale = alt.Scale(domain=[0, 1]) if share else alt.Scale(zero=False)
+    x = alt.X("score:Q", scale=scale, axis=alt.Axis(title=None, format=".0%" if share else "~g", tickCount=5))
     colour = alt.Color("variant:N", scale=alt.Scale(domain=names), legend=None)
     dots = base.mark_point(filled=True, size=70, opacity=0.9).encode(
-        x=x, color=colour, tooltip=["variant:N", alt.Tooltip("accuracy:Q", format=".1%")]
+        x=x, color=colour, tooltip=["variant:N", alt.Tooltip("score:Q", format=".1%" if share else ".4~g")]
     )
-    rule = alt.Chart(alt.NamedData("chance")).mark_rule(strokeDash=[4, 4]).encode(x=alt.X("accuracy:Q"))
-    count = max(len(one.accuracy) for _, one in told)
-    each = "a point for each initialisation trained" if count > 1 else "one initialisation trained"
+    rule = alt.Chart(alt.NamedData("chance")).mark_rule(strokeDash=[4, 4]).encode(x=alt.X("score:Q"))
+    count = max(len(one.scores) for _, one in told)
+    each = "A point for each initialisation trained" if count > 1 else "One initialisation trained"
+    dashed = "; dashed: always saying the commonest class" if share else ""
     return View(
-        "Test accuracy after training",
+        f"Test {first.quantity} after training",
         specification(alt.layer(rule, dots).properties(height=max(120, 26 * len(names)))),
-        {"trained": table, "chance": {"accuracy": [chance]}},
-        f"{each[0].upper()}{each[1:]}; dashed: always saying the commonest class. No point: it diverged.",
-        label="test accuracy after training",
+        {"trained": table, "chance": {"score": [first.chance] if share else []}},
+        f"{each}{dashed}. No point: it diverged.",
+        label=f"test {first.quantity} after training",
     )

@@ -12,7 +12,7 @@ from made_sweeps import write_sweep
         (["explain", "boundry"], r"explain what\? 'boundry' is unknown; did you mean 'boundary'"),
         (["explain", "boundary", "relu"], "relu: write overrides as key=value"),
         (["explain", "boundary", "data=moon"], "moon"),
-        (["explain", "boundary", "data=mnist1d", "activation=relu"], r"samples of shape \(40,\)"),
+        (["explain", "boundary", "data=mnist1d", "activation=relu"], r"mnist1d has shape \(40,\)"),
         (["explain", "boundary", "seed=range(9)"], "27 combinations of these overrides: 8 at most"),
         (["explain", "network", "--seeds", "1"], "seeds=1, trained=1: at least 2 seeds"),
         (["explain", "probe", "nowhere"], "nowhere does not exist"),

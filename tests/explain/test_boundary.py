@@ -79,7 +79,9 @@ def test_the_page_holds_the_film_and_no_address(seen):
 
 
 def test_what_has_no_boundary():
-    with pytest.raises(InputError, match=r"needs points of the plane, digits has samples of shape \(8, 8\)"):
+    with pytest.raises(
+        InputError, match=r"needs points of the plane with classes, digits has shape \(8, 8\)"
+    ):
         film(run(data=digits()))
     with pytest.raises(InputError, match="needs a model with an activation"):
         film(run(model=Bound.of(MLP, depth=0)))

@@ -51,13 +51,13 @@ def test_a_gain_too_small_loses_signal_and_gradient():
     small = propagation(run(act="sigmoid", init="lecun_normal"), seeds=4, trained=0)
     fall = np.median(small.g[:, :-1] / small.g[:, 1:], 0)
     assert (fall < 0.35).all()  # a sigmoid's slope is at most a quarter
-    assert small.accuracy.shape == (0,) and np.median(small.c[:, -1]) > 0.99
+    assert small.scores.shape == (0,) and np.median(small.c[:, -1]) > 0.99
 
 
 def test_it_trains_what_it_says(relu):
-    assert relu.accuracy.shape == (2,) and (relu.accuracy > 0.6).all() and 0.1 < relu.chance < 0.2
+    assert relu.scores.shape == (2,) and (relu.scores > 0.6).all() and 0.1 < relu.chance < 0.2
     lost = propagation(run(steps=100, optimizer=adam(learning_rate=1e30)), seeds=2, trained=1)
-    assert np.isnan(lost.accuracy).all()
+    assert np.isnan(lost.scores).all()
     page = explanation([("relu", relu), ("lost", lost)], "MLP", "digits")
     assert page.table[1][-1] == "1 of 1 diverged" and page.table[0][0] == "relu"
     assert page.views[0].title == "Variance by depth"
