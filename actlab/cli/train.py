@@ -140,10 +140,12 @@ def _multirun(argv: list[str], fresh: bool) -> int:
                 raise
             return None  # the others run; all are told at the end
 
-    with job_by_job(tell, raises=not alone):
-        composing.hydra_main(argv, job)
-    for words in failed:
-        print(f"actlab: {words}", file=sys.stderr)
+    try:
+        with job_by_job(tell, raises=not alone):
+            composing.hydra_main(argv, job)
+    finally:
+        for words in failed:
+            print(f"actlab: {words}", file=sys.stderr)
     return 1 if failed else 0
 
 

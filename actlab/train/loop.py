@@ -23,7 +23,7 @@ from actlab.train.folder import Row, RunFolder
 from actlab.train.interval import Interval
 from actlab.train.look import look_at
 from actlab.train.looking import Looks
-from actlab.train.setup import Setup
+from actlab.train.setup import Setup, TrainState
 from actlab.train.step import Program
 from actlab.train.trouble import Event, rewound
 
@@ -242,7 +242,7 @@ def _train(
         for length, every in run.pieces(step):
             began = time.perf_counter()
             if (length, every) not in compiled:
-                memory = max(memory, program.memory_bytes(state, x, y, length=length, every=every))
+                memory = max(memory, memory_bytes(program, state, x, y, length=length, every=every))
             state, table, trace = program.chunk(state, x, y, length=length, every=every)
             table, trace, bad = jax.device_get((table, trace, state.diverged))
             took = time.perf_counter() - began
@@ -289,6 +289,19 @@ def _train(
         checkpoints.save(step, state)
         checkpoints.close()
     return outcome
+
+
+def memory_bytes(program: Program, state: TrainState, x, y, *, length: int, every: int) -> int:
+    """Return the most bytes that a chunk of a program takes on a device, as its compiler says; 0 where it does not.
+
+    Arguments, the data among them, results and what lies between, a result in an argument's place once. The chunk is
+    compiled here, and not again when it is called with the same.
+    """
+    memory = program.chunk.lower(state, x, y, length=length, every=every).compile().memory_analysis()
+    if memory is None:
+        return 0
+    kept = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
+    return kept + memory.temp_size_in_bytes
 
 
 def late_divergence(step: int, steps: int, scores: dict[str, float]) -> dict[str, Any] | None:

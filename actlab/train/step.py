@@ -379,18 +379,6 @@ class Program:
         state = state._replace(aside=self.setup.stability.after(state.aside, trace["loss"]))
         return state, table, trace
 
-    def memory_bytes(self, state: TrainState, x, y, *, length: int, every: int) -> int:
-        """Return the most bytes that a chunk of this program takes on a device, as its compiler says.
-
-        Arguments, the data among them, results and what lies between, a result in an argument's place once; 0 where
-        the compiler does not say. It is compiled here, and not again when ``chunk`` is called with the same.
-        """
-        memory = self.chunk.lower(state, x, y, length=length, every=every).compile().memory_analysis()
-        if memory is None:
-            return 0
-        kept = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
-        return kept + memory.temp_size_in_bytes
-
     @staticmethod
     def _keys(state: TrainState) -> tuple[jax.Array, jax.Array, jax.Array]:
         root = jax.random.key(state.numbers["seed"])

@@ -16,6 +16,7 @@ from actlab.stats import StatsConfig
 from actlab.train import sgd, train
 from actlab.train.checkpoint import Checkpoints
 from actlab.train.folder import RunFolder
+from actlab.train.loop import memory_bytes
 from actlab.train.step import Program
 
 
@@ -167,7 +168,7 @@ def test_memory_is_that_of_the_program_that_runs(small_run):
     run = small_run(stats=StatsConfig("none", every=10))
     state, data = run.program.init(run.numbers), run.setup.data
     x, y = jax.device_put((data.x_train, data.y_train))
-    used = run.program.memory_bytes(state, x, y, length=20, every=10)
+    used = memory_bytes(run.program, state, x, y, length=20, every=10)
     assert used > sum(a.nbytes for a in jax.tree.leaves((state, x, y)))
     compiled = []
 
