@@ -74,7 +74,7 @@ class Canvas:
             return self._bounded(numbers["values"])
         if self.magnitude is not None:
             phase = numbers["phase"]
-            spectrum = self.magnitude * jax.lax.complex(jnp.cos(phase), jnp.sin(phase))
+            spectrum = jax.lax.complex(self.magnitude * jnp.cos(phase), self.magnitude * jnp.sin(phase))
         else:
             size = self._sizes()[..., None]
             spectrum = jax.lax.complex(numbers["real"] * size, numbers["imaginary"] * size)
