@@ -91,7 +91,6 @@ def maximise(
     recipe = Recipe() if recipe is None else recipe
     units, variants = len(target.directions), recipe.variants
     values_at = subject.read(target.site, target.side)
-    middle = float(np.mean((np.asarray(canvas.low) + np.asarray(canvas.high)) / 2))
     adam = optax.adam(recipe.learning_rate)
 
     def scores(weights, x, directions):
@@ -99,7 +98,7 @@ def maximise(
         return target.score(target.vector(values), jnp.repeat(directions, variants, 0)), values
 
     def loss(numbers, weights, directions, key):
-        x = recipe.transforms(key, canvas.draw(numbers), canvas.space, middle)
+        x = recipe.transforms(key, canvas.draw(numbers), canvas.space, canvas.middle)
         score, values = scores(weights, x, directions)
         total = jnp.sum(score)
         if variants > 1 and recipe.diversity:

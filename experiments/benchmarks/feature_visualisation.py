@@ -4,7 +4,7 @@
     python experiments/benchmarks/feature_visualisation.py [--rival PYTHON] [--site head.act] [--steps 256]
 
 Each tool is a process of its own, one after the other; ours without a compilation cache. ``--rival`` names the Python
-of an environment with torch and lucent (feature_visualisation_rival.py says which). CPU seconds are those of the whole
+of one with torch and lucent (feature_visualisation_rival.py says which). CPU seconds are those of the whole
 process, imports and loading too, and say more than the clock where others use the machine; load is what it was before
 each. Scores are the channels' means over positions on the images as they are, in our network, of both tools' images.
 """

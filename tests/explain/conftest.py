@@ -45,7 +45,7 @@ def subject(trained):
     return of_run(*trained, "digits")
 
 
-def linear(weights, low=-1.0, high=2.0, kind="vector", act=lambda v: v):
+def linear(weights, low=-1.0, high=2.0, kind="vector", act=lambda v: v, radius=None):
     """Return a subject with one site, whose values before ``act`` are its inputs times a matrix (S, C)."""
 
     def apply(w, x):
@@ -53,7 +53,7 @@ def linear(weights, low=-1.0, high=2.0, kind="vector", act=lambda v: v):
         return probe(act(pre), "a.post")
 
     weights = jnp.asarray(weights, jnp.float32)
-    return Subject("linear", apply, weights, (len(weights),), low, high, kind)
+    return Subject("linear", apply, weights, (len(weights),), low, high, kind, radius=radius)
 
 
 @pytest.fixture

@@ -44,6 +44,18 @@ def test_with_its_own_phases_a_real_input_is_drawn_as_it_is(kind, rng):
     np.testing.assert_allclose(canvas.draw({"phase": jnp.asarray(phase)}), x, atol=2e-5)
 
 
+def test_in_a_ball_no_input_is_farther_from_its_centre_than_the_radius(rng):
+    centre = rng.normal(size=40).astype(np.float32)
+    canvas = Canvas((40,), 1, -9.0, 9.0, centre=centre, radius=3.0)
+    numbers = canvas.start(jax.random.key(0), 4)
+    far = np.linalg.norm(canvas.draw(jax.tree.map(lambda a: 1e4 * a, numbers)) - centre, axis=1)
+    np.testing.assert_allclose(far, 3, rtol=1e-3)
+    x = centre + np.linspace(-0.3, 0.3, 40)
+    z = canvas.unbounded(x[None])
+    np.testing.assert_allclose(centre + 3 * z / np.sqrt(1 + (z**2).sum()), x[None], rtol=1e-6)
+    assert canvas.middle == pytest.approx(centre.mean())
+
+
 def test_colours_have_the_covariance_of_the_data(rng):
     root = np.array([[0.5, 0.3, 0.1], [0.3, 0.6, 0.2], [0.1, 0.2, 0.4]])
     x = rng.normal(size=(40_000, 3)) @ root

@@ -82,12 +82,12 @@ def test_of_a_linear_unit_the_optimum_is_the_corner_of_the_bounds(known, rng):
     np.testing.assert_allclose(optimum.inputs[:, 0], best.T, atol=0.3)
 
 
-def test_of_a_signal_the_optimum_has_its_shape(known):
+def test_of_a_linear_unit_of_signals_the_optimum_is_its_weights(known):
     wave = np.sin(np.linspace(0, 4 * np.pi, 40))
-    subject = known(wave[:, None], kind="signal")
-    optimum = maximise(subject, channels(subject, "a", [0]), canvas(subject), Recipe(100, 0.2, NONE))
-    assert np.corrcoef(optimum.inputs[0, 0], wave)[0, 1] > 0.85
-    assert optimum.scores[0, 0] > 0.9 * np.maximum(-wave, 2 * wave).sum()  # every value at its bound
+    subject = known(wave[:, None], kind="signal", radius=3.0)
+    optimum = maximise(subject, channels(subject, "a", [0]), canvas(subject), Recipe(150, 0.1, NONE))
+    assert np.corrcoef(optimum.inputs[0, 0], wave)[0, 1] > 0.98
+    assert optimum.scores[0, 0] == pytest.approx(3 * np.linalg.norm(wave), rel=0.03)
 
 
 def test_values_before_a_relu_lead_out_of_its_flat_part_and_those_after_do_not(known):
