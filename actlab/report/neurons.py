@@ -181,7 +181,7 @@ def _card(s: Sheet, u: int) -> str:
     large = SIDE * 3 // 2 if len(order) == 1 else SIDE
     best = [framed(s.subject, o.inputs[u, v], large, f"optimum of {label}", found=True) for v in order]
     seen = [
-        f"<figure>{framed(s.subject, s.data[i], 64, f'example of {label}')}"
+        f"<figure>{framed(s.subject, s.data[i], 48, f'example of {label}')}"
         f"<figcaption>{score:.3g}</figcaption></figure>"
         for i, score in zip(e.index[u], e.scores[u], strict=True)
     ]
@@ -190,7 +190,7 @@ def _card(s: Sheet, u: int) -> str:
     words = f"{abs(gap):.1f} standard deviations {'above' if gap >= 0 else 'below'} the strongest example"
     flat = '<p class="note">No gradient arrived: the unit is flat where the search began.</p>'
     still = flat if o.still[u].any() else ""
-    middle = framed(s.subject, s.data[e.middle[u]], 64, f"a middling example for {label}")
+    middle = framed(s.subject, s.data[e.middle[u]], 48, f"a middling example for {label}")
     return (
         f'<article class="card unit"><h3>{escape(label)}</h3><div class="found">{"".join(best)}</div>'
         f'<dl class="facts"><div><dt>optimum</dt><dd>{score:.3g}</dd></div><div><dt>at the start</dt>'

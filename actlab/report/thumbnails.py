@@ -34,10 +34,12 @@ def thumbnail(
         data = base64.b64encode(png(pixels(subject, x, side))).decode()
         return f'<image {place} href="data:image/png;base64,{data}" image-rendering="pixelated"/>'
     colour = OPTIMUM if found else DATA
-    shares = np.broadcast_to(
-        (x - subject.low) / np.maximum(np.subtract(subject.high, subject.low), 1e-12), x.shape
-    )
-    heights = 96 * (1 - np.clip(shares, 0, 1)) + 2
+    low, high = subject.low, subject.high
+    if (
+        subject.kind == "signal"
+    ):  # its bound is a ball, which reaches past the data's least and greatest value
+        low, high = min(np.min(low), x.min()), max(np.max(high), x.max())
+    heights = 2 + 96 * (1 - np.broadcast_to((x - low) / np.maximum(np.subtract(high, low), 1e-12), x.shape))
     if subject.kind == "signal":
         across = np.linspace(2, 98, len(x))
         points = " ".join(f"{u:.1f},{v:.1f}" for u, v in zip(across, heights, strict=True))

@@ -215,6 +215,7 @@ try "actlab tr"
 try "actlab train activation=leaky"
 try "actlab train model.wid"
 try "actlab diag"
+try "actlab explain neu"
 try "actlab diagnose --at-init model.wid"
 """
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=100)
@@ -223,6 +224,7 @@ try "actlab diagnose --at-init model.wid"
         "activation=leaky_relu",
         "model.width=",
         "diagnose",
+        "neuron",
         "model.width=",
     ], done
 

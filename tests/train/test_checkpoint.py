@@ -32,6 +32,16 @@ def test_round_trip_keeps_the_last_two(saved):
     assert got["step"].dtype == jnp.int32
 
 
+def test_reading_gives_the_same_and_leaves_the_folder_as_it_is(saved, caplog):
+    (saved.folder / "40").mkdir()  # what a save under way leaves
+    before = sorted(saved.folder.rglob("*"))
+    assert saved.read(state(0))["step"] == 30
+    (saved.folder / "30.json").write_text("{")
+    assert saved.read(state(0))["step"] == 20
+    assert sorted(saved.folder.rglob("*")) == before
+    assert Checkpoints(saved.folder / "none").read(state(0)) is None
+
+
 def data_files(saved, step):
     return [p for p in (saved.folder / str(step)).rglob("*") if p.is_file()]
 
