@@ -77,6 +77,11 @@ class Display:
 
         self.progress.stop()
         rows = site_rows(read_run(self.folder))
+        from actlab.report import numbers
+
+        program = self.run.program
+        arithmetic = f", {numbers.flops(program.flops)} forward for a sample" if program.flops else ""
+        self._say(f"{program.parameters:,} parameters{arithmetic}")
         if rows:
             narrow = self.live and self.console.width < 84
             self.console.print(site_table(rows, narrow=narrow))

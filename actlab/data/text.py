@@ -110,5 +110,6 @@ def _decoded(file: Path) -> str:
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as e:
         raise InputError(
-            f"{file} is not UTF-8: byte {content[e.start]:#04x} at offset {e.start}; convert it, e.g. with iconv -t UTF-8"
+            f"{file} is not UTF-8: byte {content[e.start]:#04x} at offset {e.start}; convert it, e.g. with iconv -t "
+            "UTF-8"
         ) from e

@@ -49,6 +49,20 @@ def percent(value: float | None) -> str:
     return f"{100 * value:.1f} %"
 
 
+def flops(value: float | None) -> str:
+    """Return a number of floating-point operations in the unit a person would use.
+
+    >>> flops(30200), flops(5.2e6), flops(120), flops(None)
+    ('30.2 kFLOP', '5.2 MFLOP', '120 FLOP', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}FLOP"
+    return f"{value:.0f} FLOP"
+
+
 def duration(seconds: float | None) -> str:
     """Return a time span in the two units a person would use.
 

@@ -142,6 +142,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("wall_time_s", "Time", numbers.duration),
         ("steps_per_second", "Steps a second", lambda value: f"{value:,.0f}"),
         ("parameters", "Parameters", numbers.number),
+        ("flops", "Forward, a sample", numbers.flops),
     ):
         value = info.get(key)
         if isinstance(value, int | float) and math.isfinite(value):

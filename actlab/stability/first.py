@@ -27,6 +27,7 @@ def first_record(run: train.Run, config: dict[str, Any], overrides: tuple[str, .
         "sites": program.sites,
         "layers": program.layers,
         "parameters": program.parameters,
+        "flops": program.flops,
     }
     sites, layers = tuple(program.sites), tuple(program.layers)
     return Run(Path(), config, overrides, info, **tables, sites=sites, layers=layers)

@@ -80,6 +80,7 @@ class Keeper:
                 step=self.step,
                 steps=self.run.setup.steps,
                 parameters=program.parameters,
+                flops=program.flops,
                 sites=program.sites,
                 layers=program.layers,
                 divergence=None,

@@ -204,6 +204,7 @@ def _train(
         step=step,
         steps=setup.steps,
         parameters=program.parameters,
+        flops=program.flops,
         sites=program.sites,
         layers=program.layers,
         divergence=None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Hashable, Mapping
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -25,6 +26,7 @@ from actlab.stats.layers import forward_order, layer_leaves, layer_statistics, n
 from actlab.stats.observer import Key, Observer, Rows
 from actlab.stats.scanned import places, unstacked
 from actlab.train import numbers
+from actlab.train.flops import matmul_flops
 from actlab.train.setup import Setup, TrainState
 
 
@@ -123,6 +125,17 @@ class Program:
                 raise InputError(
                     f"{name} is a random key kept in the model; take the key from __call__ instead"
                 )
+
+    @cached_property
+    def flops(self) -> int | None:
+        """Floating-point operations of the products in a forward pass of one sample, see `matmul_flops`."""
+        state = jax.eval_shape(self.init, self.own_numbers)
+        x, _ = self.setup.data.abstract(1)
+
+        def forward(params, rest, x):
+            return nnx.merge(self.graphdef, params, rest)(x, train=False)
+
+        return matmul_flops(forward)(state.params, state.rest, x)
 
     # -- one step ------------------------------------------------------------------------------------------
 

@@ -93,6 +93,19 @@ def test_losses_are_better_low(sweep):
         Metric.of("blocks.0.act dead_share")
 
 
+def test_runs_without_classes_are_judged_by_their_loss(tmp_path, sweep):
+    real = write_sweep(tmp_path, {"relu": 0.6, "tanh": 0.8}, seeds=3, noise=0.001, accuracy=False)
+    found = compare([real])
+    assert found.metric == Metric("test", "loss", False)
+    assert found.answer.startswith("tanh is best: ") and "test loss against" in found.answer
+    assert overview([real / "0"])["score"][0] == pytest.approx(2 * (1 - 0.6), abs=0.01)
+    # Together with runs that have classes they have no score, and are told of.
+    mixed = compare([real, sweep])
+    assert mixed.metric == Metric()
+    with pytest.raises(InputError, match="no run recorded 'test accuracy'; known: .*test loss"):
+        compare([real], metric=Metric())
+
+
 def test_without_tuning_a_level_is_its_mean_over_conditions(sweep):
     found = compare([sweep], tune=())
     for one in found.ranking.levels:

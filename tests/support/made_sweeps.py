@@ -45,20 +45,25 @@ def write_run(
     *,
     state: str = "finished",
     loss: float | None = None,
+    accuracy: bool = True,
     parts: int = 3,
     spikes: int = 0,
     more: Iterable[tuple[int, str, str, float]] = (),
     **info: Any,
 ) -> Path:
-    """Write a run that begins at 10 % and ends at ``score`` after ``parts`` evaluations, the first at step 0."""
+    """Write a run that begins at 10 % and ends at ``score`` after ``parts`` evaluations, the first at step 0.
+
+    Without ``accuracy`` it is one of real targets: its losses are all there is.
+    """
     (folder / "metrics").mkdir(parents=True)
     (folder / ".hydra").mkdir()
     (folder / ".hydra" / "config.yaml").write_text(yaml.dump(of, sort_keys=False, Dumper=yaml.CSafeDumper))
     loss = 2 * (1 - score) if loss is None else loss
     for part in range(parts):
         step, share = 100 * part, part / (parts - 1)
-        accuracy, now = 0.1 + share * (score - 0.1), 2.3 + share * (loss - 2.3)
-        rows = [(step, "test", "loss", now), (step, "test", "accuracy", accuracy)]
+        right, now = 0.1 + share * (score - 0.1), 2.3 + share * (loss - 2.3)
+        rows = [(step, "test", "loss", now)]
+        rows += [(step, "test", "accuracy", right)] if accuracy else []
         rows += [
             (step, site, q, 0.01 * i) for i, site in enumerate(SITES) for q in ("dead_share", "post.variance")
         ]
@@ -74,7 +79,7 @@ def write_run(
     told = {
         "state": state, "step": 100 * (parts - 1), "steps": 100 * (parts - 1), "parameters": 15210, "sites": SITES,
         "layers": LAYERS, "started": "2026-11-22T14:30:00+00:00", "wall_time_s": 2.0, "compile_time_s": 0.5,
-        "steps_per_second": 1000.0, "scores": {"test accuracy": score, "test loss": loss},
+        "steps_per_second": 1000.0, "scores": ({"test accuracy": score} if accuracy else {}) | {"test loss": loss},
     }  # fmt: skip
     (folder / "run.json").write_text(json.dumps(told | info))
     return folder
