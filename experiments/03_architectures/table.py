@@ -1,0 +1,49 @@
+"""Test accuracy, or PSNR, of the runs under a folder, by experiment and activation: mean and spread over seeds.
+
+python experiments/03_architectures/table.py runs/03_architectures
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from actlab.data import psnr
+
+
+def main(folder: Path) -> None:
+    """Print a Markdown table of the finished runs anywhere below ``folder``."""
+    found, circumstances = defaultdict(dict), set()
+    for path in sorted(folder.rglob("run.json")):
+        info = json.loads(path.read_text())
+        if info["state"] != "finished":
+            sys.exit(f"{path.parent} is {info['state']}: the table needs finished runs")
+        choices = OmegaConf.load(path.parent / ".hydra" / "hydra.yaml").hydra.runtime.choices
+        config = OmegaConf.load(path.parent / ".hydra" / "config.yaml")
+        scores = info["scores"]
+        accuracy = scores.get("test accuracy")
+        value = psnr(scores["test loss"]) if accuracy is None else 100 * accuracy
+        name = choices.experiment or f"{choices.model} on {choices.data}"
+        kind = (name, choices.activation, info["parameters"], "dB" if accuracy is None else "%")
+        found[kind][config.seed] = value
+        circumstances.add((info["device"], f"jax {info['versions']['jax']}"))
+    print("| experiment | activation | parameters | on the test split (mean ± sd) | each seed |")
+    print("|---|---|---|---|---|")
+    for (name, act, parameters, unit), by_seed in sorted(found.items()):
+        values = [by_seed[seed] for seed in sorted(by_seed)]
+        spread = f"{statistics.stdev(values):.1f}" if len(values) > 1 else "?"
+        each = ", ".join(f"{v:.1f}" for v in values)
+        print(
+            f"| `{name}` | {act} | {parameters:,} | {statistics.mean(values):.1f} ± {spread} {unit} | {each} |"
+        )
+    for device, jax in sorted(circumstances):
+        print(f"\n{device}, {jax}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
