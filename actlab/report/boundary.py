@@ -49,7 +49,7 @@ def write_boundary(
     image = vl_convert.vegalite_to_png(
         drawing(films, data),
         vl_version=vegalite_version(),
-        scale=2.0,
+        scale=1.5,
         config=LIGHT | {"background": "white"},
         allowed_base_urls=[],
     )
