@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 from flax import nnx
-from model_building import abstract
+from model_building import abstract, build
 
 from actlab import models
 from actlab.activations import make
@@ -64,21 +64,17 @@ def test_two_steps_down_the_gradient_lower_the_loss(kind, act):
     x = jax.random.normal(jax.random.key(0), (8, *shape))
     y = jax.random.normal(jax.random.key(1), (8, 3))
 
-    def train():
-        graphdef, params, rest = nnx.split(
-            cls(ACTS[act], shape, 3, rngs=nnx.Rngs(0), **extra), nnx.Param, ...
-        )
+    graphdef, params, rest = nnx.split(build(cls, ACTS[act], shape, 3, **extra), nnx.Param, ...)
+    params, rest = nnx.to_pure_dict(params), nnx.to_pure_dict(rest)
 
-        def loss(params):
-            out = nnx.merge(graphdef, params, rest)(x, train=True, key=jax.random.key(2))
-            return jnp.mean(jnp.square(out - y))
+    def loss(params):
+        out = nnx.merge(graphdef, params, rest)(x, train=True, key=jax.random.key(2))
+        return jnp.mean(jnp.square(out - y))
 
-        losses = []
-        for _ in range(3):
-            value, grads = jax.value_and_grad(loss)(params)
-            params = jax.tree.map(lambda p, g: p - 1e-3 * g, params, grads)
-            losses.append(value)
-        return jnp.stack(losses)
-
-    losses = jax.jit(train, compiler_options={"xla_backend_optimization_level": 0})()
+    descend = jax.jit(jax.value_and_grad(loss), compiler_options={"xla_backend_optimization_level": 0})
+    losses = []
+    for _ in range(3):
+        value, grads = descend(params)
+        params = jax.tree.map(lambda p, g: p - 1e-3 * g, params, grads)
+        losses.append(value)
     assert losses[0] > losses[1] > losses[2]
