@@ -97,5 +97,5 @@ def drawing(told: Explanation) -> dict[str, Any]:
         "spacing": 32,
         "concat": [panel(view) for view in told.views],
         "columns": 2,
-        "resolve": {"scale": {"color": "shared", "strokeDash": "shared"}},
+        "resolve": {"scale": dict.fromkeys(("color", "fill", "strokeDash"), "independent")},
     }

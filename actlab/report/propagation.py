@@ -41,7 +41,7 @@ def explanation(told: Told, model: str, data: str) -> Explanation:
             "variance, last site",
             "cosine, last site",
             "gradient, first / last",
-            "test accuracy after training",
+            f"test {told[0][1].quantity} after training",
         ),
         table=[_row(label, one) for label, one in told],
     )
@@ -98,7 +98,9 @@ def _lines(told: Told, title: str, caption: str, name: str, log: bool) -> View:
     colour = alt.Color("variant:N", scale=alt.Scale(domain=names), legend=legend)
     dash = alt.StrokeDash("variant:N", scale=alt.Scale(domain=names, range=DASHES), legend=legend)
     base = alt.Chart(alt.NamedData("sites")).encode(x=x, color=colour)
-    band = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", scale=scale, axis=axis), y2="high:Q")
+    band = base.mark_area(fillOpacity=0.15, strokeOpacity=0).encode(
+        y=alt.Y("low:Q", scale=scale, axis=axis), y2="high:Q"
+    )
     line = base.mark_line(strokeWidth=2).encode(
         y=y,
         strokeDash=dash,
@@ -108,7 +110,7 @@ def _lines(told: Told, title: str, caption: str, name: str, log: bool) -> View:
             *(alt.Tooltip(f"{key}:Q", format=".3~g") for key in ("middle", "low", "high")),
         ],
     )
-    chart = alt.layer(band, line).properties(height=260)
+    chart = alt.layer(line, band).properties(height=260)
     return View(
         f"{title} by depth", specification(chart), {"sites": table}, caption, label=f"{title} by depth"
     )
