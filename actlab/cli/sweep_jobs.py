@@ -227,8 +227,9 @@ class Sweep:
         for task in tasks:
             task.record.state = "running"
             task.returned = _fill(task.composed.job_return())
-            task.composed.enter()
-            callbacks.on_job_start(config=task.composed.config, task_function=launcher.task_function)
+            if callbacks.callbacks:  # entering a job copies its whole config: not for nobody
+                task.composed.enter()
+                callbacks.on_job_start(config=task.composed.config, task_function=launcher.task_function)
         self.table.write()
         done: set[int] = set()
 
@@ -237,8 +238,9 @@ class Sweep:
             for i in new:
                 done.add(i)
                 self._take(tasks[i], ended[i])
-                tasks[i].composed.enter()
-                callbacks.on_job_end(config=tasks[i].composed.config, job_return=tasks[i].returned)
+                if callbacks.callbacks:
+                    tasks[i].composed.enter()
+                    callbacks.on_job_end(config=tasks[i].composed.config, job_return=tasks[i].returned)
             if new:
                 self._keep()
 

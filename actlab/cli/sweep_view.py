@@ -65,8 +65,8 @@ class SweepDisplay:
 
     def advance(self, told: Told, records: Sequence[Record], best: tuple[Record, float] | None) -> None:
         """Show how far the jobs of one launch are: ``records``, of which ``best`` leads, with that score."""
-        lines = _lines(told, records, best, self.objective)
         if self.on:
+            lines = _lines(told, records, best, self.objective)
             total = max(len(records), 1)
             done = sum(r.state not in ("waiting", "running") for r in records)
             # Where a group is under way its steps count, or the bar would jump by whole groups.
@@ -80,7 +80,7 @@ class SweepDisplay:
         now = time.monotonic()
         if now - self.last_line > PLAIN_EVERY_S:
             self.last_line = now
-            self.say("  ".join(lines))
+            self.say("  ".join(_lines(told, records, best, self.objective)))
 
     def finish(self, records: Sequence[Record], code: int, ran: int, *, kept: bool = True) -> None:
         """Print how the jobs ended, the best of them, and what to do next; ``kept``: sweep.json says it, too."""

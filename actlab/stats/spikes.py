@@ -74,9 +74,16 @@ def spike_score(
 
 
 def spike_scores(
-    losses: Any, *, window: int = WINDOW, relative: float = RELATIVE, absolute: float = ABSOLUTE
+    losses: Any,
+    *,
+    start: int = 0,
+    window: int = WINDOW,
+    relative: float = RELATIVE,
+    absolute: float = ABSOLUTE,
 ) -> np.ndarray:
     """Return the score of every loss of a recorded series (N,), float32: what `spike_score` gives one by one.
+
+    With ``start`` only those from there on (N - start,): the others are what they are judged by.
 
     Raises:
         InputError: a window below 4, or losses that are no series.
@@ -88,15 +95,15 @@ def spike_scores(
     losses = np.asarray(losses, np.float32)
     if losses.ndim != 1:
         raise InputError(f"spike_scores: losses of shape {losses.shape}: must be one series (N,)")
-    if not losses.size:
-        return losses
+    if losses.size <= start:
+        return losses[:0]
     kept = np.concatenate([np.full(window, np.nan, np.float32), losses[:-1]])
     kept[~np.isfinite(kept)] = np.nan
     windows = np.lib.stride_tricks.sliding_window_view(kept, window)
     with np.errstate(invalid="ignore"):  # NaN in, NaN out
         blocks = [
             score(np, windows[i : i + _BLOCK], losses[i : i + _BLOCK], relative=relative, absolute=absolute)
-            for i in range(0, losses.size, _BLOCK)
+            for i in range(start, losses.size, _BLOCK)
         ]
     return np.concatenate(blocks)
 

@@ -37,7 +37,7 @@ def trouble(
 
     """
     losses = np.asarray(trace["loss"])
-    z = spike_scores(np.concatenate([earlier, losses]))[len(earlier) :]
+    z = spike_scores(np.concatenate([earlier, losses]), start=len(earlier))
     if bad >= 0:
         z, losses = z[: bad - step + 1], losses[: bad - step + 1]
     spikes = np.flatnonzero((z > policy.spike_z) & np.isfinite(losses))

@@ -71,6 +71,8 @@ def test_blocks_join(monkeypatch):
     whole = spike_scores(losses)
     monkeypatch.setattr("actlab.stats.spikes._BLOCK", 33)
     np.testing.assert_array_equal(spike_scores(losses), whole)
+    for start in (0, 1, 64, len(losses) - 1, len(losses)):
+        np.testing.assert_array_equal(spike_scores(losses, start=start), whole[start:])
 
 
 def test_a_spike_is_found_one_sided_and_does_not_hide_the_next():
