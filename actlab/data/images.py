@@ -167,9 +167,7 @@ def class_index(name: str, names: Sequence[str]) -> int:
         return int(name)
     found = [i for i, n in enumerate(names) if n.lower() == name.lower()]
     if len(found) > 1:
-        raise InputError(
-            f"{name!r} is the name of classes {' and '.join(map(str, found))}: say which by its number"
-        )
+        raise InputError(f"{name!r} is the name of {' and '.join(map(str, found))}: say which by its number")
     if found:
         return found[0]
     if name.isdigit():
