@@ -3,7 +3,7 @@
     pip install '.[vision]' scikit-image
     python experiments/06_explain/neurons.py [--folder runs/06_neurons]     # 10 minutes on two cores
 
-Runs each command it prints, unless its folder is there already, and writes its atlas beside this file at half size in 96
+Runs each command it prints, unless its folder is there, and writes its atlas beside this file at half size in 96
 colours, so that the repository stays small. The photographs are scikit-learn's two and eight that scikit-image ships.
 """
 
