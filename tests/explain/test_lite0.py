@@ -20,9 +20,9 @@ installed = pytest.mark.skipif(
 def test_a_few_steps_exceed_all_crops_of_the_photographs():
     subject = lite0.subject(32)
     data = lite0.examples(bundled_photos(), 32)
-    target = channels(subject, "blocks.0.depthwise.act", range(4))
-    optimum = maximise(subject, target, canvas(subject, colours=lite0.COLOURS), Recipe(60))
-    assert optimum.inputs.shape == (4, 1, 32, 32, 3)
+    target = channels(subject, "blocks.0.depthwise.act", [0, 2])
+    optimum = maximise(subject, target, canvas(subject, colours=lite0.COLOURS), Recipe(150, 0.1))
+    assert optimum.inputs.shape == (2, 1, 32, 32, 3)
     assert np.abs(optimum.inputs).max() <= 1
     assert (optimum.scores > optimum.start).all()
     assert (optimum.scores[:, 0] > strongest(subject, target, data, 1).scores[:, 0]).all()
