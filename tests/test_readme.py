@@ -7,6 +7,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import polars as pl
 import pytest
 from flax import nnx
 
@@ -68,6 +69,8 @@ def test_the_commands_build(command, tmp_path, monkeypatch):
     if any("resume=" in w or "my_package" in w for w in words):
         pytest.skip("needs a run, or the user's own module: tests/cli/test_train.py has both")
     words = [w.split(",")[0] if w.startswith(("seed", "activation=relu,")) else w for w in words]
+    monkeypatch.chdir(tmp_path)
+    pl.DataFrame({"size": range(200), "kind": ["a", "b"] * 100}).write_parquet("mine.parquet")
     build(composing.compose(composing.open_activation(words)))
 
 

@@ -1,8 +1,8 @@
 """Pre-activation residual network for signals and images: norm and activation before every convolution.
 
-Convolutions go by `actlab.nn.convolve`: XLA's own on accelerators; on a CPU patches and one matrix product. Training
-is a scan, inside which XLA's CPU convolution takes several times as long, and a sweep may be a vmap over networks,
-which makes it a grouped convolution, for which there is no fast program there at all.
+Convolutions go by `actlab.nn.convolve`: XLA's own on accelerators; on a CPU patches and one matrix product.
+Training is a scan, in which XLA's convolution takes twice the processor time, and 4 times where a sweep vmaps it over
+networks: it is a grouped convolution then (`experiments/benchmarks/convolution.py`).
 Shapes: B batch, S... spatial axes (one or two), C channels, K classes.
 """
 

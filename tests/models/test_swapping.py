@@ -55,6 +55,15 @@ def test_every_activation_in_every_model(kind, act):
         assert out.shape == (4, 3)
 
 
+@pytest.mark.parametrize("kind", MODELS)
+def test_what_is_computed_in_bfloat16_comes_out_in_it(kind):
+    cls, shape, extra = MODELS[kind]
+    model = abstract(cls, ACTS["one learnt for each channel"], shape, 3, dtype=jnp.bfloat16, **extra)
+    assert {p.dtype for p in jax.tree.leaves(nnx.state(model, nnx.Param))} == {jnp.dtype("float32")}
+    with jax.numpy_dtype_promotion("standard"):  # flax's norms mix bfloat16 with float32
+        assert nnx.eval_shape(lambda m: m(jnp.zeros((4, *shape))), model).dtype == jnp.bfloat16
+
+
 @pytest.mark.parametrize(
     ("kind", "act"),
     [("resnet", "stochastic"), ("vit", "coefficients learnt for each unit"), ("siren", "lean")],
