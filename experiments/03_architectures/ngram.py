@@ -52,7 +52,9 @@ def bits_per_token(train: np.ndarray, test: np.ndarray, base: int, orders: int) 
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--size", type=int, help="the first so many characters; all")
     parser.add_argument("--orders", type=int, default=8)
     parser.add_argument("--path", help="a file or folder in the place of the text that the package ships")
@@ -62,7 +64,9 @@ def main() -> None:
     test = np.append(data.x_test.ravel(), data.y_test[-1, -1])
     if data.num_classes**arguments.orders > 2**62:
         raise SystemExit(f"--orders {arguments.orders}: too many for {data.num_classes} characters")
-    print(f"{data.name}: {len(train):,} training and {len(test):,} test characters, {data.num_classes} different")
+    print(
+        f"{data.name}: {len(train):,} training and {len(test):,} test characters, {data.num_classes} different"
+    )
     for order, bits in enumerate(bits_per_token(train, test, data.num_classes, arguments.orders), 1):
         print(f"order {order}: {bits:.4f} bits per character")
 

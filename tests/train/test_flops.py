@@ -20,7 +20,12 @@ def test_of_a_convolution(groups, stride):
 
     def conv(x, k):
         return jax.lax.conv_general_dilated(
-            x, k, (stride, stride), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=groups
+            x,
+            k,
+            (stride, stride),
+            "SAME",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=groups,
         )
 
     outputs = 2 * (8 // stride) ** 2 * 6
