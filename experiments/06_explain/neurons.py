@@ -3,8 +3,8 @@
     pip install '.[vision]' scikit-image
     python experiments/06_explain/neurons.py [--folder runs/06_neurons]     # 10 minutes on two cores
 
-Runs each command it prints, unless its folder is there, and writes its atlas beside this file at half size in 96
-colours, so that the repository stays small. The photographs are scikit-learn's two and eight that scikit-image ships.
+Runs each command it prints, unless its folder is there, and writes its atlas beside this file at half size as a
+JPEG, so that the repository stays small. The photographs are scikit-learn's two and eight that scikit-image ships.
 """
 
 from __future__ import annotations
@@ -76,12 +76,12 @@ def main() -> None:
         out = folder / f"explained_{name}"
         if not (out / "atlas.png").exists():
             actlab(f"explain neuron {words.format(folder=folder)} --out {out}")
-        path = Path(__file__).parent / f"neurons_{name}.png"
+        path = Path(__file__).parent / f"neurons_{name}.jpg"
         with Image.open(out / "atlas.png") as image:
             half = image.convert("RGB").resize(
                 (image.width // 2, image.height // 2), Image.Resampling.LANCZOS
             )
-        half.quantize(96, dither=Image.Dither.NONE).save(path, optimize=True)
+        half.save(path, quality=88, optimize=True)
         print(f"{path}: {path.stat().st_size / 1e3:.0f} kB", flush=True)
 
 
