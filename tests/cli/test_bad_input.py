@@ -16,6 +16,8 @@ from actlab.data import Dataset
 def no_data(): raise RuntimeError("the disk is gone")
 def arrays(n): return np.zeros((n, 2), np.float32), np.full(n, 3, np.int32)
 def empty(): return Dataset("empty", *arrays(0), *arrays(0), num_classes=4)
+def real(): return Dataset("real", *[np.zeros((500, 2), np.float32)] * 4)
+def texts(): return Dataset("texts", *[np.zeros((500, 2), np.int32)] * 4, num_classes=3)
 def labels(): return Dataset("labels", *arrays(500), *arrays(500), num_classes=3)
 class Plain(nnx.Module):
     def __init__(self, act, in_shape, num_classes, *, dtype, rngs):
@@ -87,6 +89,20 @@ class Keeps(nnx.Module):
         ("train data._target_=users.no_data", "data: RuntimeError: the disk is gone"),
         ("train data._target_=users.empty", "empty: 0 train samples"),
         ("train data._target_=users.labels", "labels: train labels must be in [0, 3)"),
+        (
+            "train data._target_=users.real",
+            "loss=cross_entropy is of classes and real has real numbers to hit: set loss=squared_error objective=",
+        ),
+        (
+            "train data._target_=users.real loss=squared_error",
+            "objective='test accuracy': real has no classes to get right, take 'test loss'",
+        ),
+        ("train data._target_=users.texts", "samples of texts are tokens: it wants a model that takes them"),
+        (
+            "train model=transformer",
+            "a transformer takes texts of tokens, this data has samples of shape (40,)",
+        ),
+        ("train data=text data.path=users.py data.context=9999", "users.py: its training part has "),
         (f"train model._target_=users.no_train {BARE}", "model: TypeError: "),
         (f"train model._target_=users.Keeps {BARE}", "is a random key kept in the model"),
         (

@@ -22,6 +22,14 @@ def blobs():
     return Dataset("blobs", x[:200], y[:200], x[200:], y[200:], num_classes=4)
 
 
+@functools.cache
+def line():
+    """Return a data set of two real targets for each of 300 numbers."""
+    x = np.linspace(-1, 1, 300)[:, None]
+    y = np.concatenate([x, x**2], 1)
+    return Dataset("line", x[::2], y[::2], x[1::2], y[1::2])
+
+
 def small_run(*, act, model, eval_every, checkpoint_every, **fields):
     """Return a run on the blobs; ``fields`` replace those of its ``Setup``."""
     defaults = {

@@ -1,5 +1,7 @@
 """A transformer with its layers in a scan leaves the records of one with its layers apart."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,8 +12,9 @@ from actlab.activations import make
 from actlab.data import Dataset
 from actlab.models import Transformer
 from actlab.stats import StatsConfig
-from actlab.train.look import look_at
-from actlab.train.step import Program
+from actlab.train.look import lines
+from actlab.train.looking import Looks
+from actlab.train.step import Program, run_once
 from actlab.values import Bound
 
 ACT = make("swish", learn=["beta"], per="channel")
@@ -26,60 +29,82 @@ def counting():
 DATA = counting()
 
 
-def records(level, scan, *, stacked=None, act=ACT):
-    """Return the rows of four steps, those of a look, and the program."""
+def a_run(level, scan, **stats):
     model = Bound.of(Transformer, depth=2, width=8, heads=2, hidden=8, scan_layers=scan)
-    run = small_runs.small_run(
-        act=act, model=model, data=DATA, eval_every=4, checkpoint_every=4, steps=4, batch_size=40,
-        stats=StatsConfig(level, every=4, rows=1, layers_every=4),
+    return small_runs.small_run(
+        act=ACT, model=model, data=DATA, eval_every=2, checkpoint_every=2, steps=2, batch_size=40,
+        stats=StatsConfig(level, every=2, rows=1, layers_every=2, **stats),
     )  # fmt: skip
-    program = run.program if stacked is None else Program(run.setup, stacked=stacked)
-    data = tuple(map(jnp.asarray, (DATA.x_train, DATA.y_train, DATA.x_test, DATA.y_test)))
-    state, table, _ = program.chunk(program.init(program.own_numbers), *data[:2], length=4, every=4)
-    rows = {row[:3]: row[3] for row in program.rows(jax.device_get(table), 0, 4, stop=4)}
-    if stacked is None:
-        more, tables = look_at(run, state, 4, data)
-        rows |= {row[:3]: row[3] for row in more}
-        rows |= {
-            (4, site, f"histogram {tensor}"): sum(counts)
-            for _, site, tensor, _, _, counts, _ in tables["histograms"]
-        }
-        rows |= {(4, site, "curve"): curve[9] for _, site, _, curve in tables.get("curves", [])}
-    return rows, program
+
+
+@functools.cache
+def records(level, scan, stacked=True):
+    """Return the rows of two steps, and the program; unoptimised code compiles several times faster."""
+    run = a_run(level, scan)
+    program = run.program if stacked else Program(run.setup, stacked=False)
+    x, y = jnp.asarray(DATA.x_train), jnp.asarray(DATA.y_train)
+    chunk = jax.jit(program._chunk, static_argnames=("length", "every"), compiler_options=run_once())
+    state, table, _ = chunk(program.init(program.own_numbers), x, y, length=2, every=2)
+    return {row[:3]: row[3] for row in program.rows(jax.device_get(table), 0, 2, stop=2)}, program, state, run
+
+
+def same(one, other):
+    assert list(one) == list(other)
+    for key, value in one.items():
+        assert other[key] == pytest.approx(value, rel=2e-3, abs=1e-4, nan_ok=True), key
 
 
 @pytest.mark.parametrize("level", ["basic", "full"])
 def test_a_scan_leaves_the_same_records(level):
-    (apart, one), (scanned, two) = (records(level, scan) for scan in (False, True))
+    (apart, one, *_), (scanned, two, *_) = (records(level, scan) for scan in (False, True))
     assert one.probes == two.probes
     assert (one.sites, one.layers, one.parameters) == (two.sites, two.layers, two.parameters)
-    assert list(apart) == list(scanned)
+    assert one.flops == two.flops
     assert {"blocks.0.mlp.act", "blocks.1.mlp.act", "blocks.1.attention"} <= {site for _, site, _ in scanned}
-    assert (4, "blocks.1.attention", "entropy.mean") in scanned
-    assert (4, "blocks.1.mlp.up", "gradient_norm") in scanned
-    assert (4, "blocks.1.mlp.act", "param.beta.mean") in scanned
-    for key, value in apart.items():
-        assert scanned[key] == pytest.approx(value, rel=2e-3, abs=1e-4, nan_ok=True), key
+    assert (2, "blocks.1.attention", "entropy.mean") in scanned
+    assert (2, "blocks.1.mlp.up", "gradient_norm") in scanned
+    assert (2, "blocks.1.mlp.act", "param.beta.mean") in scanned
+    same(apart, scanned)
+
+
+def test_a_look_at_a_scan_sees_the_same():
+    found = []
+    for scan in (False, True):
+        _, _, state, run = records("full", scan)
+        evaluate = jax.jit(run.looks._evaluate, compiler_options=run_once())
+        seen = {"test": evaluate(state, DATA.x_test, DATA.y_test, True)}
+        rows, tables = lines(run, 2, jax.device_get(seen))
+        found.append({row[:3]: row[3] for row in rows})
+        sites = [(site, tensor) for _, site, tensor, *_ in tables["histograms"]]
+        assert ("blocks.1.mlp.act", "post") in sites
+    assert (2, "blocks.1.mlp.act", "selectivity") in found[0]
+    same(*found)
 
 
 def test_where_every_site_is_reduced_in_its_place():
     """What an accelerator does: rows of a scan are taken out, all else is reduced where it is."""
-    act = make("gelu")
-    apart, _ = records("full", False, stacked=False, act=act)
-    scanned, program = records("full", True, stacked=False, act=act)
+    together, *_ = records("full", True)
+    scanned, program, *_ = records("full", True, stacked=False)
     assert program.observer.together("blocks.0.mlp.act.pre")
-    assert not program.observer.together("head")
-    assert apart.keys() == scanned.keys()
-    for key, value in apart.items():
-        assert scanned[key] == pytest.approx(value, rel=2e-3, abs=1e-4, nan_ok=True), key
+    assert not program.observer.together("elsewhere.pre")
+    assert together.keys() == scanned.keys()
+    same(together, {key: scanned[key] for key in together})
 
 
 def test_layers_chosen_by_name():
-    model = Bound.of(Transformer, depth=2, width=8, heads=2, hidden=8, scan_layers=True)
-    run = small_runs.small_run(
-        act="tanh", model=model, data=DATA, eval_every=4, checkpoint_every=4, steps=4,
-        stats=StatsConfig(every=4, sites=["blocks.1.*"]),
-    )  # fmt: skip
-    sites = {site for site, _ in run.program.keys}
-    assert {"blocks.1.mlp.act", "blocks.1.attention"} <= sites
-    assert not any(site.startswith("blocks.0.mlp.act") for site in sites)
+    program = Program(a_run("basic", True, sites=["blocks.1.*"]).setup)
+    sites = {site for site, quantity in program.keys if "variance" in quantity or "entropy" in quantity}
+    assert sites == {"blocks.1.mlp.act", "blocks.1.attention"}
+
+
+def test_what_broke_in_a_scan_is_found_by_layer():
+    run = a_run("basic", True)
+    program = run.program
+    state = program.init(program.own_numbers)
+    kernel = state.params["blocks"][1]["mlp"]["up"]["kernel"]
+    state.params["blocks"][1]["mlp"]["up"]["kernel"] = kernel.at[0, 0].set(jnp.inf)
+    locate = jax.jit(Looks(program)._locate, compiler_options=run_once())
+    seen = locate(state, jnp.asarray(DATA.x_train), jnp.asarray(DATA.y_train))
+    fine = {name: bool(np.all(v)) for name, v in seen["values"].items()}
+    first = next(name for name in program.probes if not fine[name])
+    assert first == "blocks.1.mlp.act.pre"

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import small_runs
 from flax import nnx
 
 from actlab import models
@@ -38,21 +39,13 @@ def texts():
     return Dataset("counting", x[:200], y[:200], x[200:], y[200:], num_classes=5)
 
 
-def line():
-    x = np.linspace(-1, 1, 300)[:, None]
-    y = np.concatenate([x, x**2], 1)
-    return Dataset("line", x[::2], y[::2], x[1::2], y[1::2])
-
-
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """Return by task the run's rows, its other tables and how it ended."""
-    import small_runs
-
     found = {}
     for data, model, loss in (
         (texts(), Bigram, Loss()),
-        (line(), lambda *a, **k: models.MLP(*a, depth=1, width=8, **k), Loss("squared_error")),
+        (small_runs.line(), lambda *a, **k: models.MLP(*a, depth=1, width=8, **k), Loss("squared_error")),
     ):
         run = small_runs.small_run(
             act="tanh", model=model, eval_every=40, checkpoint_every=80, data=data, loss=loss,
@@ -131,7 +124,7 @@ def test_what_real_targets_do_not_go_with(fields, said):
         n: None for n in Setup.__dataclass_fields__ if n not in ("stability", "parallel", "label_noise")
     }
     with pytest.raises(InputError, match=said):
-        Setup(**(values | {"data": line(), "batch_size": 8} | fields))
+        Setup(**(values | {"data": small_runs.line(), "batch_size": 8} | fields))
 
 
 def test_tokens_want_a_model_that_takes_them(small_run):
