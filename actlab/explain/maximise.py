@@ -78,18 +78,30 @@ class Optimum:
 
 
 def maximise(
-    subject: Subject, target: Target, canvas: Canvas, recipe: Recipe | None = None, *, seed: int = 0
+    subject: Subject,
+    target: Target,
+    canvas: Canvas,
+    recipe: Recipe | None = None,
+    *,
+    seed: int = 0,
+    batch: int = 16,
 ) -> Optimum:
-    """Return inputs that maximise each unit of ``target``, all in one scan over steps.
+    """Return inputs that maximise each unit of ``target``, ``batch`` units at a time in one scan over steps.
 
     Units are spread over the devices where their number is a multiple of the devices'; nothing crosses between units,
-    and a unit's start and transforms depend on ``seed`` and its place alone.
+    and a unit's start and transforms depend on ``seed`` and its place alone. More units than ``batch`` take as many
+    rounds of the same compiled program, so that memory does not grow with their number.
+
+    Raises:
+        InputError: ``batch`` below 1.
 
     Source: Erhan et al. 2009, "Visualizing higher-layer features"; Olah et al. 2017, doi:10.23915/distill.00007.
 
     """
+    if batch < 1:
+        raise InputError(f"batch={batch}: must be an integer >= 1")
     recipe = Recipe() if recipe is None else recipe
-    units, variants = len(target.directions), recipe.variants
+    variants = recipe.variants
     values_at = subject.read(target.site, target.side)
     adam = optax.adam(recipe.learning_rate)
 
@@ -118,9 +130,7 @@ def maximise(
                 numbers, weights, directions, jax.random.fold_in(key, at)
             )
             flat = [jnp.all(g == 0, axis=tuple(range(1, g.ndim))) for g in jax.tree.leaves(gradient)]
-            with jax.numpy_dtype_promotion(
-                "standard"
-            ):  # optax counts steps in int32 and mixes them with floats
+            with jax.numpy_dtype_promotion("standard"):  # optax mixes its int32 count of steps with floats
                 update, state = adam.update(gradient, state)
             return (optax.apply_updates(numbers, update), state, still & jnp.stack(flat).all(0)), score
 
@@ -132,22 +142,22 @@ def maximise(
         x = canvas.draw(numbers)
         return x, scores(weights, x, directions)[0]
 
-    weights, rows = subject.weights, jnp.asarray(target.directions)
+    units = len(target.directions)
+    size = min(batch, units)
     keys = jax.random.split(jax.random.key(seed))
-    show = _spread(shown, units, "wss", "ss")
-    first = jax.jit(begin)(jax.vmap(partial(jax.random.fold_in, keys[0]))(jnp.arange(units)))
-    start = show(weights, rows, first)[1]
-    last, course, still = _spread(ascend, units, "wssw", "sts")(weights, rows, first, keys[1])
-    x, best = show(weights, rows, last)
-    x, start, best, course, still = map(np.asarray, jax.device_get((x, start, best, course, still)))
-    paired = (units, variants)
-    return Optimum(
-        x.reshape(*paired, *canvas.shape),
-        best.reshape(paired),
-        start.reshape(paired),
-        course.reshape(recipe.steps, *paired),
-        still.reshape(paired),
-    )
+    start, show = jax.jit(begin), _spread(shown, size, "wss", "ss")
+    climb = _spread(ascend, size, "wssw", "sts")
+    rounds = []
+    for low in range(0, units, size):
+        places = jnp.minimum(jnp.arange(low, low + size), units - 1)  # a last round repeats the last unit
+        rows = jnp.asarray(target.directions)[places]
+        first = start(jax.vmap(partial(jax.random.fold_in, keys[0]))(places))
+        numbers, course, still = climb(subject.weights, rows, first, keys[1])
+        x, best = show(subject.weights, rows, numbers)
+        found = (x, best, show(subject.weights, rows, first)[1], jnp.moveaxis(course, 0, 1), still)
+        rounds.append([np.asarray(a).reshape(size, variants, *a.shape[1:]) for a in jax.device_get(found)])
+    x, best, first, course, still = (np.concatenate(parts)[:units] for parts in zip(*rounds, strict=True))
+    return Optimum(x, best, first, np.moveaxis(course, -1, 0), still)
 
 
 def _spread(function: Callable[..., Any], units: int, given: str, gives: str) -> Callable[..., Any]:

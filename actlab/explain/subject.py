@@ -90,7 +90,7 @@ def of_run(run: Run, state: TrainState, name: str) -> Subject:
     axis are signals if neighbours correlate above one half over the training data.
 
     Raises:
-        InputError: the model takes tokens, or samples of more than three axes.
+        InputError: the model takes tokens, or samples of more than three axes, or its parameters are not finite.
 
     """
     data, graphdef = run.setup.data, run.program.graphdef
@@ -101,6 +101,10 @@ def of_run(run: Run, state: TrainState, name: str) -> Subject:
     x = data.x_train
     if not np.issubdtype(x.dtype, np.floating):
         raise InputError(f"{name} takes {x.dtype} tokens: there is no optimum between two of them to walk to")
+    if not all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(state.params)):
+        raise InputError(
+            f"{name} has parameters that are not finite: it has diverged, and its units look for nothing"
+        )
     if not 1 <= len(data.in_shape) <= 3:
         raise InputError(f"{name} takes samples of shape {data.in_shape}: of one to three axes can be drawn")
     kind: Kind = "image" if len(data.in_shape) > 1 else "signal" if smooth(x) else "vector"

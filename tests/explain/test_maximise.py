@@ -18,6 +18,7 @@ from actlab.explain import (
     strongest,
 )
 from actlab.explain.maximise import likeness
+from actlab.explain.subject import of_run
 from actlab.explain.transforms import NONE
 
 STEPS = 80
@@ -60,6 +61,26 @@ def test_a_unit_finds_the_same_in_other_company(subject, found):
     _, together = found
     alone = maximise(subject, channels(subject, "blocks.1.act", [0]), canvas(subject), Recipe(STEPS))
     np.testing.assert_allclose(alone.scores[0], together.scores[0], rtol=1e-3)
+
+
+def test_more_units_than_a_batch_take_rounds_and_find_the_same(known, rng):
+    subject = known(rng.normal(size=(5, 3)))
+    target = channels(subject, "a", range(3))
+    once, rounds = (
+        maximise(subject, target, canvas(subject), Recipe(5, variants=2), batch=n) for n in (3, 2)
+    )
+    assert once.course.shape == (5, 3, 2)
+    for name in ("inputs", "scores", "start", "course", "still"):
+        np.testing.assert_allclose(getattr(rounds, name), getattr(once, name), rtol=1e-5, atol=1e-6)
+    with pytest.raises(InputError, match="batch=0"):
+        maximise(subject, target, canvas(subject), batch=0)
+
+
+def test_a_diverged_run_is_told(trained):
+    run, state = trained
+    broken = state._replace(params=jax.tree.map(lambda a: a * jnp.nan, state.params))
+    with pytest.raises(InputError, match="parameters that are not finite"):
+        of_run(run, broken, "it")
 
 
 def test_the_strongest_examples_are_those_of_the_whole_data(trained, subject, found):
