@@ -25,10 +25,10 @@ def rotate(x: jax.Array) -> jax.Array:
 
     Source: Su et al. 2021, RoFormer, arXiv:2104.09864; pairs half a head apart as in GPT-NeoX and Llama.
 
-    >>> x = jnp.ones((1, 2, 1, 2))
-    >>> rotate(x)[0, :, 0].round(3)
-    Array([[ 1.   ,  1.   ],
-           [-0.301,  1.382]], dtype=float32)
+    >>> for pair in rotate(jnp.ones((1, 2, 1, 2)))[0, :, 0]:
+    ...     print(f"{pair[0]:.3f} {pair[1]:.3f}")
+    1.000 1.000
+    -0.301 1.382
     """
     half = x.shape[-1] // 2
     speed_K = ROPE_BASE ** (-jnp.arange(half, dtype=jnp.float32) / half)

@@ -128,14 +128,15 @@ class Program:
 
     @cached_property
     def flops(self) -> int | None:
-        """Floating-point operations of the products in a forward pass of one sample, see `matmul_flops`."""
+        """Floating-point operations of the products in a forward pass, a sample of a batch; see `matmul_flops`."""
         state = jax.eval_shape(self.init, self.own_numbers)
-        x, _ = self.setup.data.abstract(1)
+        x, _ = self.setup.data.abstract(self.setup.batch_size)
 
         def forward(params, rest, x):
             return nnx.merge(self.graphdef, params, rest)(x, train=False)
 
-        return matmul_flops(forward)(state.params, state.rest, x)
+        whole = matmul_flops(forward)(state.params, state.rest, x)
+        return None if whole is None else round(whole / self.setup.batch_size)
 
     # -- one step ------------------------------------------------------------------------------------------
 

@@ -27,8 +27,8 @@ def counted(values: np.ndarray, known: np.ndarray, counts: np.ndarray) -> np.nda
     return np.where(known[at] == values, counts[at], 0)
 
 
-def bits_per_token(train: np.ndarray, test: np.ndarray, base: int, orders: int) -> list[float]:
-    r"""Return the mean of -log2 p over ``test`` for models of order 1 to ``orders``, counted on ``train``.
+def bits_per_token(train: np.ndarray, test: np.ndarray, base: int, orders: int) -> list[np.ndarray]:
+    r"""Return -log2 p of every token of ``test`` under models of order 1 to ``orders``, counted on ``train``.
 
     .. math:: p_n(c \mid h) = \frac{N(hc) + D(h)\, p_{n-1}(c \mid h')}{N(h) + D(h)}
 
@@ -46,8 +46,13 @@ def bits_per_token(train: np.ndarray, test: np.ndarray, base: int, orders: int) 
         n, d = (counted(here // base, contexts, v) for v in (followed, different))
         mixed = (counted(here, grams, counts) + d * p) / np.maximum(n + d, 1)
         p = np.where((here >= 0) & (n > 0), mixed, p)
-        found.append(float(-np.log2(p).mean()))
+        found.append(-np.log2(p))
     return found
+
+
+def unwound(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return the tokens (N T + 1,) that windows ``x`` and ``y`` (N, T) were cut from."""
+    return np.append(x.ravel(), y[-1, -1])
 
 
 def main() -> None:
@@ -60,15 +65,14 @@ def main() -> None:
     parser.add_argument("--path", help="a file or folder in the place of the text that the package ships")
     arguments = parser.parse_args()
     data = text(path=arguments.path, size=arguments.size, context=1)
-    train = np.append(data.x_train.ravel(), data.y_train[-1, -1])
-    test = np.append(data.x_test.ravel(), data.y_test[-1, -1])
+    train, test = unwound(data.x_train, data.y_train), unwound(data.x_test, data.y_test)
     if data.num_classes**arguments.orders > 2**62:
         raise SystemExit(f"--orders {arguments.orders}: too many for {data.num_classes} characters")
     print(
         f"{data.name}: {len(train):,} training and {len(test):,} test characters, {data.num_classes} different"
     )
     for order, bits in enumerate(bits_per_token(train, test, data.num_classes, arguments.orders), 1):
-        print(f"order {order}: {bits:.4f} bits per character")
+        print(f"order {order}: {bits.mean():.4f} bits per character")
 
 
 if __name__ == "__main__":
