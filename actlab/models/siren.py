@@ -3,7 +3,7 @@ r"""Coordinate network: from a place to what is there; SIREN with ``activation=s
 .. math:: h_0 = \phi(\omega_0 (W_0 x + b_0)), \quad h_l = \phi(\omega (W_l h_{l-1} + b_l)), \quad y = W h + b
 
 Initially :math:`W_0 \sim U(-1/D, 1/D)` and the others :math:`U(-\sqrt{6/n}/\omega, \sqrt{6/n}/\omega)`: with sin
-every :math:`\omega (W h + b)` is then close to a unit Gaussian whatever the depth. Biases start as in PyTorch,
+every :math:`\omega W h` is then close to a unit Gaussian whatever the depth. Biases start as in PyTorch,
 :math:`U(-1/\sqrt n, 1/\sqrt n)`. Sitzmann, Martel, Bergman, Lindell, Wetzstein 2020, arXiv:2006.09661.
 Shapes: B batch, D coordinates, W width, K outputs.
 """
