@@ -28,6 +28,7 @@ from actlab.stats.scanned import places, unstacked
 from actlab.train import numbers
 from actlab.train.flops import matmul_flops
 from actlab.train.setup import Setup, TrainState
+from actlab.train.update import updated
 
 
 class Program:
@@ -193,42 +194,10 @@ class Program:
         """Return what was found at the probes with that of each layer of a scan under its own name."""
         return unstacked(found, self.places)
 
-    def _update(self, state: TrainState, loss, rest, grads) -> tuple[TrainState, Any]:
-        """Return the state after the step, or what policies make of a bad one, and whether the update was dropped."""
-        with jax.numpy_dtype_promotion("standard"):  # optax counts steps in int32 and mixes them with floats
-            updates, opt_state = self._optimizer(state.numbers).update(grads, state.opt_state, state.params)
-        new = state._replace(
-            params=optax.apply_updates(state.params, updates),
-            rest=rest,
-            opt_state=opt_state,
-            step=state.step + 1,
-        )
-        # A gradient that is not finite leaves no finite parameters behind: loss and parameters tell.
-        finite = jnp.isfinite(loss)
-        for leaf in jax.tree.leaves((new.params, new.rest)):
-            if jnp.issubdtype(leaf.dtype, jnp.inexact):
-                finite &= jnp.isfinite(leaf).all()
-        good, diverged, aside = self.setup.stability.judge(finite, loss, state.aside)
-        going = state.diverged < 0
-        take = good & going
-        kept = jax.tree.map(
-            lambda n, o: jnp.where(take, n, o),
-            (new.params, new.rest, new.opt_state),
-            (state.params, state.rest, state.opt_state),
-        )
-        on = going & ~diverged
-        return TrainState(
-            *kept,
-            step=jnp.where(on, new.step, state.step),
-            diverged=jnp.where(going & diverged, state.step, state.diverged),
-            aside=jax.tree.map(lambda n, o: jnp.where(on, n, o), aside, state.aside),
-            numbers=state.numbers,
-        ), {"dropped": on & ~good} if self.setup.stability.drops else {}
-
     def step(self, state: TrainState, x, y, key) -> TrainState:
         """Return the state after one step on these samples."""
         loss, (_, rest), _, grads = self._gradient(state, x, y, key, None, None)
-        return self._update(state, loss, rest, grads)[0]
+        return updated(self.setup, state, loss, rest, grads)[0]
 
     def _start(self) -> dict[str, Any]:
         """Return what a window carries, at its start."""
@@ -255,7 +224,7 @@ class Program:
         if watching:
             on = observer.active(seen.values, bound)
             ever = {name: ever[name] | on[name] for name in ever}
-        state, dropped = self._update(state, loss, rest, grads)
+        state, dropped = updated(self.setup, state, loss, rest, grads)
         sums, most, now = self._tally(sums, most, loss, right, dropped)
         return state, {"ever": ever, "sums": sums, "most": most}, now
 
@@ -266,7 +235,7 @@ class Program:
         reading = observer.reading(state.step, bound, every_row=every_row) if level != "none" else None
         back = observer.of_gradient(state.step, every_row=every_row) if level == "full" else None
         loss, (right, rest), seen, grads = self._gradient(state, x, y, key, reading, back)
-        new, dropped = self._update(state, loss, rest, grads)
+        new, dropped = updated(self.setup, state, loss, rest, grads)
         sums, most, now = self._tally(sums, most, loss, right, dropped)
         with jax.numpy_dtype_promotion("standard"):
             rate = jnp.asarray(self.rate(state), jnp.float32)
