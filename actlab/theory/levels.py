@@ -1,0 +1,126 @@
+r"""What an activation makes of a normal input of any scale: the numbers that maps, critical points and transforms share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from actlab.activations import Act
+from actlab.errors import InputError
+from actlab.theory.evaluation import elementwise
+from actlab.theory.gaussian import exactly, expect, expect_pair
+from actlab.theory.mesh import mesh
+from actlab.theory.moments import moments
+
+_REACH = (32.0, 64.0, 128.0, 256.0, 512.0)  # farther out a function is taken to be smooth: only sines are not
+_PAIR = 220  # panels: two numbers need the square of that
+
+
+class Levels(NamedTuple):
+    """Means over x = mean + sd z, z a unit normal; arrays of the scales' shape, float64.
+
+    ``value`` E f, ``square`` E f^2, ``slope`` E f', ``slope_square`` E f'^2, ``bend_square`` E f''^2, and how they
+    change with the scale: ``value_by_sd`` E f' z, ``half_square_by_sd`` E f f' z.
+    """
+
+    value: np.ndarray
+    square: np.ndarray
+    slope: np.ndarray
+    slope_square: np.ndarray
+    bend_square: np.ndarray
+    value_by_sd: np.ndarray
+    half_square_by_sd: np.ndarray
+
+
+@lru_cache(maxsize=512)
+def wide(f: Callable | Act | str, asked: str) -> Act:
+    """Return ``f`` as an `Act` that theory can follow through layers.
+
+    Raises:
+        InputError: ``f`` is random, not elementwise, not real, NaN somewhere, has no finite moments, or outgrows a
+            Gaussian.
+    """
+    act = elementwise(f, asked)
+    if act.spec is not None and act.spec.stochastic:
+        raise InputError(f"{asked}: {act.name} is random; theory is for functions of their input alone")
+    told = moments(act)
+    if not np.isfinite([told.mean, told.second_moment]).all():
+        raise InputError(
+            f"{asked}: E f(z)^2 of {act.name} is infinite: it outgrows what a Gaussian decays, so no layer has a variance"
+        )
+    if told.second_moment == 0:
+        raise InputError(f"{asked}: {act.name} is 0 almost everywhere: no signal passes")
+    return act
+
+
+def levels(act: Act, sd: ArrayLike, mean: ArrayLike = 0.0, order: int = 20) -> Levels:
+    """Return the means at scales ``sd`` and centres ``mean``, which broadcast; inf where f^2 is not gone 12 sd out."""
+    sd, mean = np.broadcast_arrays(np.asarray(sd, float), np.asarray(mean, float))
+    far = float(np.max(12 * np.abs(sd) + np.abs(mean), initial=0.0))
+    edges = padded(mesh(act, next((r for r in _REACH if r >= far), _REACH[-1])).edges)
+    found = exactly(_levels, act, edges, np.abs(sd).ravel(), mean.ravel(), order)
+    found = Levels(*(v.reshape(sd.shape) for v in found))
+    side = np.where(sd < 0, -1.0, 1.0)  # -z is as normal as z
+    return found._replace(
+        value_by_sd=side * found.value_by_sd, half_square_by_sd=side * found.half_square_by_sd
+    )
+
+
+@partial(jax.jit, static_argnums=(0, 4))
+def _levels(act: Act, edges: Array, sd: Array, mean: Array, order: int) -> Array:
+    def integrands(x: Array, z: Array) -> Array:
+        one = jnp.ones_like(x)
+        y, slope = jax.jvp(act, (x,), (one,))
+        bend = jax.jvp(lambda x: jax.jvp(act, (x,), (one,))[1], (x,), (one,))[1]
+        return jnp.stack([y, y * y, slope, slope * slope, bend * bend, slope * z, y * slope * z])
+
+    def one(sd: Array, mean: Array) -> Array:
+        found = expect(lambda x: integrands(x, (x - mean) / sd), sd, mean, edges, order)
+        # Where the panels end, f^2 has to be gone: else it outgrows the bell at this scale, or nearly.
+        ends = act(mean + 12 * sd * jnp.array([-1.0, 1.0])) ** 2 * 2.1e-32
+        return jnp.where(jnp.max(ends) > 1e-10 * found[1], jnp.inf, found)
+
+    return jnp.moveaxis(jax.vmap(one)(sd, mean), -1, 0)
+
+
+def pair(act: Act, c: float, sds: tuple[float, float] = (1.0, 1.0), order: int = 20) -> tuple[float, float]:
+    """Return E f(x) f(y) and E f'(x) f'(y) at correlation c.
+
+    Raises:
+        InputError: the function oscillates too fast at this scale.
+    """
+    if sds[0] == sds[1] and 1 - abs(c) < 1e-14 and c > 0:
+        found = levels(act, sds[0], order=order)
+        return float(found.square), float(found.slope_square)
+    far = 10 * max(sds)
+    known = mesh(act, next((r for r in _REACH if r >= far), _REACH[-1]))
+    near = known.edges[np.abs(known.edges) <= far]
+    if near.size > _PAIR:
+        raise InputError(
+            f"{act.name} is too rough at a scale of {max(sds):.3g}: {near.size} panels where two numbers may have {_PAIR}"
+        )
+    value, slope = exactly(
+        _pair, act, padded(near), np.array(known.kinks), float(c), tuple(map(float, sds)), order
+    )
+    return float(value), float(slope)
+
+
+@partial(jax.jit, static_argnums=(0, 5))
+def _pair(act: Act, edges: Array, kinks: Array, c: Array, sds: tuple[Array, Array], order: int) -> Array:
+    def both(x: Array) -> Array:
+        return jnp.stack(jax.jvp(act, (x,), (jnp.ones_like(x),)))
+
+    return expect_pair(both, both, c, sds, edges, kinks, order)
+
+
+def padded(edges: np.ndarray) -> np.ndarray:
+    """Return edges filled up to a multiple of 16 with the last one: one compilation serves many functions' meshes."""
+    more = -edges.size % 16
+    return np.concatenate([edges, np.full(more, edges[-1] if edges.size else 0.0)])

@@ -1,0 +1,115 @@
+"""Panels on which an activation is a polynomial to rounding, and the kinks between them: told or found."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import lru_cache
+
+import numpy as np
+
+from actlab.activations import Act
+from actlab.errors import InputError
+from actlab.theory.evaluation import edges, value_and_slope
+
+_NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)
+_K = np.arange(24)
+# Coefficients of the Legendre series through the 24 nodes.
+_SERIES = np.polynomial.legendre.legvander(_NODES, 23).T * WEIGHTS * (_K[:, None] + 0.5)
+_LAST = 16  # a panel is fine where what comes from here on is rounding
+_MOST = 1_500  # panels
+_NARROW = 2e-15
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Mesh:
+    """Where to part the real line for an activation.
+
+    Attributes:
+        edges: increasing ends of panels on which f and f' are polynomials of degree 15 to about 1e-14.
+        kinks: those of them where f or f' jumps: told by the spec, or found.
+        found: whether kinks were found numerically instead of told by a spec.
+    """
+
+    edges: np.ndarray
+    kinks: tuple[float, ...]
+    found: bool
+
+
+@lru_cache(maxsize=512)
+def mesh(act: Act, reach: float = 32.0) -> Mesh:
+    """Return the panels of an elementwise real function on [-reach, reach], by halving where that is needed.
+
+    A spec's kinks are edges from the start. Where none is told and halving does not end, there is a kink: it is
+    found to about 1e-15 relative and becomes an edge itself.
+
+    Raises:
+        InputError: the function is NaN, or so rough that 1500 panels do not do.
+    """
+    told = tuple(e for e in edges(act) if abs(e) < reach)
+    start = {0.0, reach, -reach, *told}
+    start |= {s * v for s in (-1, 1) for v in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0) if v < reach}
+    panels, narrow = _halve(act, np.array(sorted(start)))
+    scale = np.array([abs(k) for k in told]) if told else np.zeros(0)
+    new = [
+        p
+        for p in narrow
+        if not any(abs(p - k) < 1e-12 * max(1.0, s) for k, s in zip(told, scale, strict=True))
+    ]
+    if new:
+        panels, _ = _halve(act, np.array(sorted(start | set(new))))
+    if panels.size > _MOST:
+        raise InputError(
+            f"{act.name} is too rough on [-{reach:g}, {reach:g}]: {panels.size} panels do not do"
+        )
+    kinks = {*told, *new}
+    if act.spec is None:
+        kinks |= _bent(act, panels[1:-1])
+    return Mesh(panels, tuple(sorted(kinks)), act.spec is None and bool(kinks))
+
+
+def _halve(act: Act, start: np.ndarray) -> tuple[np.ndarray, list[float]]:
+    """Return the edges once every panel is fine, and where halving went on to the last digit."""
+    # What is tiny beside the values around 0, as the tail of gelu, need not be fine by its own measure.
+    unit = [1e-2 * float(np.abs(v).max()) for v in value_and_slope(act, np.linspace(-2.01, 2.01, 64))]
+    low, high = start[:-1], start[1:]
+    done, narrow = set(start.tolist()), []
+    while low.size:
+        half, middle = 0.5 * (high - low), 0.5 * (low + high)
+        x = middle[:, None] + half[:, None] * _NODES
+        y, slope = value_and_slope(act, x)
+        for what, values in (("", y), ("the derivative of ", slope)):
+            if np.isnan(values).any():
+                raise InputError(f"{what}{act.name} is NaN at {float(x[np.isnan(values)][0]):.6g}")
+        with np.errstate(over="ignore", invalid="ignore"):
+            fine = _fine(y, unit[0]) & _fine(slope, unit[1])
+        fine |= ~(np.isfinite(y) & np.isfinite(slope)).all(axis=1)  # overflow, not roughness: moments tell
+        tiny = half < _NARROW * np.maximum(np.abs(middle), 1e-2)
+        narrow += middle[~fine & tiny].tolist()
+        open_ = ~fine & ~tiny
+        done |= set(middle[open_].tolist())
+        if len(done) > 2 * _MOST:
+            break
+        low, high, middle = low[open_], high[open_], middle[open_]
+        low, high = np.concatenate([low, middle]), np.concatenate([middle, high])
+    clusters: list[float] = []
+    for p in sorted(narrow):
+        if not clusters or p - clusters[-1] > 1e-12 * max(1e-2, abs(p)):
+            clusters.append(p)
+    return np.array(sorted(done)), clusters
+
+
+def _bent(act: Act, points: np.ndarray) -> set[float]:
+    """Return the points at which f or f' takes another value on either side, however near: halving can hit them."""
+    unit = np.maximum(1.0, np.abs(points))
+    jumps = []
+    for step in (1e-6, 1e-8):
+        left, right = (np.stack(value_and_slope(act, points + s * step * unit)) for s in (-1, 1))
+        jumps.append(np.abs(right - left) / np.maximum(1e-3, np.abs(left) + np.abs(right)))
+    far, near = jumps
+    return set(points[((near > 1e-5) & (near > 0.5 * far)).any(axis=0)].tolist())
+
+
+def _fine(values: np.ndarray, room: float) -> np.ndarray:
+    series = np.abs(values @ _SERIES.T)
+    size = np.maximum(np.abs(values).max(axis=1), room)
+    return series[:, _LAST:].max(axis=1) <= 2e-14 * size + 1e-300

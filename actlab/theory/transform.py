@@ -1,0 +1,254 @@
+r"""Deep Kernel Shaping and Tailored Activation Transformation: an activation rescaled so that a deep net trains.
+
+.. math:: \hat f(x) = \gamma\, (f(\alpha x + \beta) + \delta)
+
+chosen so that, of a unit normal input, the variance is kept, Q(1) = 1, stays near 1, Q'(1) = 1, and
+
+- DKS: C(0) = 0 and C'(1) such that no part of the network has a slope above zeta;
+- TAT, smooth f: C'(1) = 1 and C''(1) such that no part of the network has a curvature above tau;
+- TAT, two half-lines (relu and its kin): leaky relu whose slope brings C(0) of the network to eta, gamma = sqrt(2 / (1 + slope^2)).
+
+Martens et al. 2021, arXiv:2110.01765; Zhang, Botev, Martens 2022, arXiv:2203.08120.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable
+
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from actlab.activations import Act, make
+from actlab.activations import leaky_relu as leaky
+from actlab.activations import relu as rectifier
+from actlab.errors import InputError, suggest
+from actlab.theory.closed import closed
+from actlab.theory.levels import levels, wide
+from actlab.theory.maps import bisect
+from actlab.theory.mesh import mesh
+from actlab.theory.networks import Network, Plain
+
+_SHIFTS, _SCALES = (0.0, 1.0, -1.0), (1.0, 0.1)  # where dks starts, which decides between solutions
+_TRIES = 50
+_STEEP = 2.0  # alpha gamma from which dks rejects a solution of TAT: its variance map is unstable
+_RELU_DKS = math.pi / (math.pi - 1)  # C'(1) of relu with its mean taken away
+
+
+@dataclasses.dataclass(frozen=True)
+class Transform:
+    """An activation's transform; call it, or hand `act` to a model.
+
+    Attributes:
+        of: what is transformed; of relu's kin under TAT the leaky relu that was chosen.
+        method: ``"tat"`` or ``"dks"``.
+        input_scale: alpha.
+        input_shift: beta.
+        output_shift: delta.
+        output_scale: gamma.
+        target: what one layer has to reach: C'(1) of DKS, C''(1) of TAT, C(0) of the network of TAT with half-lines.
+        note: ``""``, or where the target was out of reach what was done instead.
+    """
+
+    of: Act
+    method: str
+    input_scale: float
+    input_shift: float
+    output_shift: float
+    output_scale: float
+    target: float
+    note: str = ""
+
+    def __call__(self, x: ArrayLike) -> Array:
+        """Return the transformed function at x."""
+        return self.act(x)
+
+    @property
+    def act(self) -> Act:
+        """The transformed function as an `Act`."""
+        names = ("input_scale", "input_shift", "output_shift", "output_scale")
+        params = (("of", self.of), *((name, getattr(self, name)) for name in names))
+        return Act(_transformed, f"{self.method}:{self.of.name}", params)
+
+
+def _transformed(x, *, of, input_scale, input_shift, output_shift, output_scale):
+    return (of(x * input_scale + input_shift) + output_shift) * output_scale
+
+
+def transform(
+    f: Callable | Act | str,
+    method: str = "tat",
+    network: int | Network = 50,
+    *,
+    zeta: float = 1.5,
+    tau: float = 0.3,
+    eta: float = 0.9,
+    q_slope: float = 1.0,
+) -> Transform:
+    """Return the transform of an activation for a network: DKS or TAT.
+
+    Args:
+        f: elementwise; TAT takes smooth functions, relu, leaky relu and abs.
+        method: ``"tat"`` or ``"dks"``.
+        network: the depth of a plain network, `Plain`, `Residual`, or your own function of (x, r).
+        zeta: DKS: the network's largest slope C'(1), above 1.
+        tau: TAT, smooth: the network's largest curvature C''(1), positive.
+        eta: TAT, half-lines: the network's C(0), in (0, 1).
+        q_slope: DKS: Q'(1).
+
+    Raises:
+        InputError: what `maps` refuses; a function whose kink makes C''(1) infinite under TAT; no solution found.
+
+    >>> import actlab
+    >>> t = transform(actlab.relu, "tat", network=50)
+    >>> print(f"{dict(t.of.params)['negative_slope']:.3f} {t.output_scale:.4f}")
+    0.431 1.2986
+    """
+    act = wide(f, "transform")
+    if method not in ("tat", "dks"):
+        raise InputError(f"transform: method={method!r}{suggest(str(method), ['tat', 'dks'])}")
+    net = Plain(network) if isinstance(network, int) else network
+    if not callable(net):
+        raise InputError(
+            f"transform: network is a depth, Plain, Residual or a function of (x, r), got {network!r}"
+        )
+    for name, value, low, high in (
+        ("zeta", zeta, 1.0, math.inf),
+        ("tau", tau, 0.0, math.inf),
+        ("eta", eta, 0.0, 1.0),
+        ("q_slope", q_slope, 0.0, math.inf),
+    ):
+        if not (isinstance(value, (int, float)) and low < value < high):
+            raise InputError(f"transform: {name} must lie between {low:g} and {high:g}, got {value!r}")
+    half_lines = act.fn in (rectifier, leaky) or act == make("abs")
+    if method == "tat":
+        return (
+            _tat_half_lines(net, eta)
+            if half_lines
+            else _tat(act, _layer(lambda s: net(0.0, lambda y: s + y), tau))
+        )
+    slope = _layer(lambda s: net(1.0, lambda y: (1 + s) * y) - 1, zeta - 1) + 1
+    if act.fn is leaky:
+        if q_slope != 1:
+            raise InputError(
+                "transform: DKS of leaky_relu solves for its slope and has Q'(1) = 1: leave q_slope out"
+            )
+        return _dks_leaky(slope)
+    return _dks(act, slope, None if act.fn is rectifier else q_slope)
+
+
+def _layer(whole: Callable[[float], float], target: float) -> float:
+    """Return what one layer may have so that an increasing function of it, 0 at 0, comes to the target."""
+    high = target
+    while whole(high) < target:  # a weak shortcut can weigh a layer less than 1
+        high *= 2
+        if high > 1e6 * max(1.0, target):
+            raise InputError("transform: the network passes on nothing of what its layers do")
+    return bisect(lambda s: whole(s) - target, 0.0, high)
+
+
+def _tat_half_lines(net: Network, eta: float) -> Transform:
+    def c0(slope: float) -> float:
+        kernel = closed(make("leaky_relu", negative_slope=slope))
+        size = 0.5 * (1 + slope**2)
+        return net(0.0, lambda c: float(kernel(1.0, 1.0, c)[0]) / size)
+
+    most, note = c0(0.0), ""
+    if most <= eta:
+        slope = 0.0
+        if most < eta:
+            note = f"C(0) of this network is {most:.4g} with relu itself, below eta={eta:g}: relu it is"
+    else:
+        slope = bisect(lambda s: c0(s) - eta, 0.0, 1.0)
+    act = make("leaky_relu", negative_slope=slope)
+    return Transform(act, "tat", 1.0, 0.0, 0.0, math.sqrt(2 / (1 + slope**2)), c0(slope), note)
+
+
+def _dks_leaky(target: float) -> Transform:
+    # With beta = 0, Q'(1) = Q(1); C'(1) = E f'^2 / Var f = target is k (1 + a^2) = (1 - a)^2 for the slope a.
+    k = math.pi * (target - 1) / target
+    note = ""
+    if k > 2:
+        note = f"C'(1) = {target:.4g} of a layer is out of reach of two half-lines, at most {math.pi / (math.pi - 2):.4g}: |x| it is"
+        k = 2.0
+    slope = (1 - k) / (1 + math.sqrt(1 - (1 - k) ** 2))
+    mean, square = (1 - slope) / math.sqrt(2 * math.pi), 0.5 * (1 + slope**2)
+    gamma = (square - mean**2) ** -0.5
+    return Transform(make("leaky_relu", negative_slope=slope), "dks", 1.0, 0.0, -mean, gamma, target, note)
+
+
+def _dks(act: Act, target: float, q_slope: float | None) -> Transform:
+    def outer(alpha: float, beta: float) -> tuple[np.ndarray, float, float]:
+        found = levels(act, alpha, beta)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return found, -float(found.value), float((found.square - found.value**2) ** -0.5)
+
+    def off(alpha: float, beta: float) -> list[float]:
+        found, delta, gamma = outer(alpha, beta)
+        slope = gamma**2 * alpha**2 * found.slope_square - target
+        if q_slope is None:
+            return [slope]
+        return [gamma**2 * alpha * (found.half_square_by_sd + delta * found.value_by_sd) - q_slope, slope]
+
+    if (
+        q_slope is None
+    ):  # relu: (alpha, beta) and any multiple are one function, so that Q'(1) cannot be chosen
+        beta = 1.0 if target < _RELU_DKS else -1.0
+        alpha = _solve(act, lambda a: off(a, beta), [_SCALES], ([0.0], [2.0]), lambda p: p[0] > 0)[0]
+        note = "Q'(1) is not chosen: relu has one number less to choose"
+    else:
+        alpha, beta = _solve(act, off, [_SCALES, _SHIFTS], ([0.0, -3.0], [2.0, 3.0]), lambda p: True)
+        note = ""
+    _, delta, gamma = outer(alpha, beta)
+    return Transform(act, "dks", float(alpha), float(beta), delta, gamma, target, note)
+
+
+def _tat(act: Act, target: float) -> Transform:
+    if kinks := mesh(act).kinks:
+        raise InputError(
+            f"transform: the slope of {act.name} jumps at {kinks[0]:g}, which makes C''(1) infinite: "
+            "TAT is for smooth functions and for relu, leaky_relu, abs; method='dks' takes it"
+        )
+
+    def gamma(found, delta: float) -> float:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float((found.square + 2 * delta * found.value + delta**2) ** -0.5)
+
+    def off(alpha: float, beta: float, delta: float) -> list[float]:
+        found = levels(act, alpha, beta)
+        room = gamma(found, delta) ** 2
+        return [
+            room * alpha * (found.half_square_by_sd + delta * found.value_by_sd) - 1.0,
+            room * alpha**2 * found.slope_square - 1.0,
+            room * alpha**4 * found.bend_square - target,
+        ]
+
+    def steady(p: np.ndarray) -> bool:
+        return p[0] * gamma(levels(act, p[0], p[1]), p[2]) < _STEEP
+
+    bounds = ([0.0, -3.0, -3.0], [2.0, 3.0, 3.0])
+    alpha, beta, delta = map(float, _solve(act, off, [_SCALES, _SHIFTS, _SHIFTS], bounds, steady))
+    return Transform(act, "tat", alpha, beta, delta, gamma(levels(act, alpha, beta), delta), target)
+
+
+def _solve(
+    act: Act, off: Callable, starts: list, bounds: tuple, fit: Callable[[np.ndarray], bool]
+) -> np.ndarray:
+    """Return the first root that fits, by Powell's hybrid method from the starts dks has, then from random ones."""
+    from scipy.optimize import root  # a fifth of a second to load
+
+    random = np.random.default_rng(0)
+    tries = list(itertools.product(*starts))
+    tries += [random.uniform(*bounds) for _ in range(_TRIES - len(tries))]
+    with np.errstate(all="ignore"):
+        for start in tries:
+            found = root(lambda p: np.nan_to_num(np.array(off(*p), float), nan=1e6), np.asarray(start, float))
+            if np.abs(found.fun).max() < 1e-9 and fit(found.x):
+                return found.x
+    raise InputError(
+        f"transform: no scale and shift of {act.name} reach the target from {_TRIES} starts; "
+        "a deeper network asks for less of each layer"
+    )

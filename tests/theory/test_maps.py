@@ -1,0 +1,124 @@
+"""Maps against published constants, closed forms, and their own derivatives."""
+
+import math
+
+import numpy as np
+import pytest
+
+from actlab.errors import InputError
+from actlab.theory import maps
+
+NO_BIAS, BIAS = 0.0, 0.05**0.5
+# tanh at sigma_b^2 = 0.05; sigma_w^2: c*, chi_1, xi_c, xi_q (Schoenholz et al. 2017)
+TANH = {
+    1.0: (1.0, 0.75903165, 3.62698, 1.74763),
+    1.3: (1.0, 0.88016351, 7.83407, 1.78524),
+    2.0: (0.74408242, 1.04766600, 25.21341, 1.38798),
+    4.0: (0.16506496, 1.34240241, 6.98027, 0.87329),
+}
+
+
+@pytest.mark.parametrize("square", TANH)
+def test_depth_scales_of_tanh(square):
+    net = maps("tanh", square**0.5, BIAS)
+    q = net.fixed_q()
+    c, chi, xi_c, xi_q = TANH[square]
+    assert net.fixed_c(q) == pytest.approx(c, abs=5e-9)
+    assert net.chi(q) == pytest.approx(chi, abs=5e-9)
+    assert (net.xi_c, net.xi_q) == (pytest.approx(xi_c, abs=5e-6), pytest.approx(xi_q, abs=5e-6))
+    assert net.q(q) == pytest.approx(q, rel=1e-13)
+
+
+def test_nominally_critical_tanh():
+    net = maps("tanh", 1.05, 2.01e-5)
+    assert net.fixed_q() == pytest.approx(0.0532505, abs=5e-8)
+    assert net.chi(net.fixed_q()) == pytest.approx(1.0028756, abs=5e-8)
+
+
+def test_relu():
+    net = maps("relu", 2**0.5)
+    assert net.c(0.0, 1.0) == pytest.approx(1 / math.pi, abs=1e-15)
+    assert net.c_slope(0.0, 1.0) == pytest.approx(0.5, abs=1e-15)
+    assert (net.fixed_q(), net.fixed_c(), net.xi_c, net.xi_q) == (1.0, 1.0, math.inf, math.inf)
+    deep = net.depth(100, c=0.0)
+    known = [0.4937310902, 0.8715355160, 0.9964231467]
+    np.testing.assert_allclose(deep.c[[2, 10, 100]], known, rtol=0, atol=6e-11)
+    np.testing.assert_allclose(deep.q, 1.0, rtol=1e-13)
+    np.testing.assert_allclose(deep.gradient, 1.0, rtol=1e-12)
+    assert (1 - deep.c[100]) / (9 * math.pi**2 / (2 * 100**2)) == pytest.approx(0.805, abs=5e-4)
+
+
+def test_where_the_variance_goes():
+    assert maps("tanh", 0.9).fixed_q() == 0.0
+    assert maps("relu", 1.5).fixed_q() == math.inf
+    assert maps("relu", 1.0).fixed_q() == 0.0
+    assert math.isnan(maps("relu", 1.5).xi_c)
+    assert maps("relu", 1.0, 0.5).fixed_q() == pytest.approx(0.5, rel=1e-14)  # q = q / 2 + 1 / 4
+
+
+def test_selu_contracts_to_0_1():
+    net = maps("selu", 1.0)
+    assert net.fixed_q() == pytest.approx(1.0, abs=1e-12)
+    assert net.q_slope(1.0) == pytest.approx(0.78264788, abs=5e-9)
+
+
+def test_q_slope_is_the_derivative():
+    for net in (maps("gelu", 1.4, 0.3), maps("gelu", 1.4, 0.3, residual=(0.8, 0.6))):
+        step = 1e-4
+        assert net.q_slope(0.7) == pytest.approx(
+            (net.q(0.7 + step) - net.q(0.7 - step)) / (2 * step), rel=1e-7
+        )
+        assert net.c_slope(0.4, 0.7) == pytest.approx(
+            (net.c(0.4 + step, 0.7) - net.c(0.4 - step, 0.7)) / (2 * step), rel=1e-7
+        )
+
+
+def test_residual_and_normalised():
+    deep = maps("relu", 2**0.5, residual=0.5).depth(4, q=2.0, c=0.5)
+    np.testing.assert_allclose(deep.q, 2.0 * 1.25 ** np.arange(5), rtol=1e-13)
+    np.testing.assert_allclose(deep.chi, 1.25, rtol=1e-13)
+    assert deep.gradient[0] == pytest.approx(1.25**4, rel=1e-13)
+    deep = maps("relu", 2**0.5, residual=1.0, norm="rms").depth(4, q=1.0, c=0.5)
+    np.testing.assert_allclose(deep.q, 1.0 + np.arange(5), rtol=1e-13)
+    np.testing.assert_allclose(deep.chi, 1 + 1 / deep.q, rtol=1e-13)
+    assert (np.diff(deep.c) > 0).all()
+    net = maps("tanh", 1.3, 0.1, norm="layer")
+    assert net.fixed_q() == net.q(0.2) == net.q(5.0)
+
+
+def test_depth_of_what_dies_or_explodes():
+    gone = maps("square", 1.0).depth(12, q=0.01)
+    assert gone.q[-1] == 0
+    assert math.isnan(gone.c[-1])
+    assert math.isnan(gone.chi[-1])
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "told"),
+    [
+        (("relu", 0.0), {}, "sigma_w must be positive and finite, got 0.0"),
+        (("relu", float("nan")), {}, "sigma_w must be positive"),
+        (("relu", 1.0, -1.0), {}, "sigma_b must be finite and not negative"),
+        (("relu", 1.0), {"norm": "layr"}, "did you mean 'layer'"),
+        (("relu", 1.0), {"residual": 0.0}, "leaves nothing but the shortcut"),
+        (("rrelu", 1.0), {}, "rrelu is random"),
+        (("softmax", 1.0), {}, "not elementwise"),
+        ((lambda x: 2.0 ** (x * x), 1.0), {}, "outgrows what a Gaussian decays"),
+        ((lambda x: 0 * x, 1.0), {}, "no signal passes"),
+    ],
+)
+def test_what_cannot_be(args, kwargs, told):
+    with pytest.raises(InputError, match=told) as caught:
+        maps(*args, **kwargs)
+    assert "\n" not in str(caught.value)
+
+
+def test_numbers_out_of_range():
+    net = maps("relu", 1.0)
+    for bad, told in (
+        (lambda: net.depth(0), "whole number of layers"),
+        (lambda: net.depth(3, q=-1.0), "variance q must be positive"),
+        (lambda: net.c(1.5, 1.0), "correlation c must be in"),
+    ):
+        with pytest.raises(InputError, match=told):
+            bad()
