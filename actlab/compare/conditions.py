@@ -75,6 +75,8 @@ def sentence(one: Condition, key: str) -> str:
     said = f"At {at} {one.best} has the best mean, {show(one.study.metric)(level.score)}"
     if level.interval.n < 2:
         return f"{said}, of one seed: whether by more than luck cannot be told."
+    if not one.tied and not one.worse:
+        return f"{said}; no other has a score to compare it with."
     if not one.tied:
         return f"{said}, better than every other."
     if not one.worse:
@@ -90,6 +92,8 @@ def everywhere(found: Sequence[Condition], key: str) -> str:
     bests = list(dict.fromkeys(one.best for one in with_scores))
     if not good:
         return "No run has a score: nothing can be told."
+    if not any(one.worse or one.tied for one in with_scores):
+        return "Nothing to compare: no value has scores of two."
     if not any(one.worse for one in with_scores):
         return "At no value can the best be told from the others: the evidence is too weak. More seeds would help."
     turned = [

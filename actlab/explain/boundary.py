@@ -19,6 +19,7 @@ from actlab.train import Run
 from actlab.train.setup import TrainState
 
 MARGIN = 0.12  # of the data's extent, around it
+CLASSES = 7  # colours that are told apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,7 @@ class Film:
         probes: (F, L) accuracy of a linear probe on test samples.
         accuracy: (F,) of the network on test samples.
         labels: (N,) classes of the samples in ``points``.
+        num_classes: classes there are.
     """
 
     steps: np.ndarray
@@ -51,6 +53,7 @@ class Film:
     probes: np.ndarray
     accuracy: np.ndarray
     labels: np.ndarray
+    num_classes: int
 
 
 def film(run: Run, *, frames: int = 32, grid: int = 64, samples: int = 240) -> Film:
@@ -60,10 +63,11 @@ def film(run: Run, *, frames: int = 32, grid: int = 64, samples: int = 240) -> F
         run: of a data set of points in the plane, and a model with at least one site.
         frames: at most; the first is before training, the last after it.
         grid: points along each side of the decision map.
-        samples: of the test split whose layers' values are kept.
+        samples: of the test split, drawn from it, whose layers' values are kept.
 
     Raises:
-        InputError: data that are not points of the plane, a model without a site, too few steps.
+        InputError: data that are not points of the plane in at most 7 classes, a model without a site, too few
+            steps, a training that diverges.
 
     """
     data = run.setup.data
@@ -71,6 +75,10 @@ def film(run: Run, *, frames: int = 32, grid: int = 64, samples: int = 240) -> F
         raise InputError(
             f"explain boundary needs points of the plane with classes, {data.name} has shape {data.in_shape}: "
             "take data=moons, spirals, rings or checkerboard"
+        )
+    if data.num_classes > CLASSES:
+        raise InputError(
+            f"explain boundary has colours for {CLASSES} classes, {data.name} has {data.num_classes}"
         )
     if not run.program.sites:
         raise InputError("explain boundary needs a model with an activation: model.depth=1, say")
@@ -92,13 +100,14 @@ def film(run: Run, *, frames: int = 32, grid: int = 64, samples: int = 240) -> F
     train = [[data.x_train, *one[3]] for one in looks]
     test = [[data.x_test, *one[4]] for one in looks]
     layers = ("input", *run.program.sites)
+    chosen = np.sort(np.random.Generator(np.random.PCG64(0)).permutation(len(data.y_test))[:samples])
     points, shown, probes = [], [], []
     for k in range(len(layers)):
         a, b = (np.stack([frame[k] for frame in side]) for side in (train, test))
         found = linear_probes(a, data.y_train, b, data.y_test, num_classes=data.num_classes)
         probes.append([probe.test for probe in found])
         flat, share = _flattened(b) if k else (b, 1.0)
-        points.append((flat / np.abs(flat).max((0, 1)).clip(1e-12))[:, :samples])
+        points.append((flat / np.abs(flat).max((0, 1)).clip(1e-12))[:, chosen])
         shown.append(share)
     return Film(
         steps=np.array([step for step, _ in states]),
@@ -107,11 +116,12 @@ def film(run: Run, *, frames: int = 32, grid: int = 64, samples: int = 240) -> F
         extent=(float(xs[0]), float(xs[-1]), float(ys[0]), float(ys[-1])),
         layers=layers,
         points=np.stack(points, 1),
-        inputs=np.asarray(data.x_test[:samples]),
+        inputs=np.asarray(data.x_test[chosen]),
         shown=np.array(shown),
         probes=np.array(probes).T,
         accuracy=np.array([float(one[2]) for one in looks]),
-        labels=np.asarray(data.y_test[:samples]),
+        labels=np.asarray(data.y_test[chosen]),
+        num_classes=data.num_classes,
     )
 
 
@@ -124,13 +134,25 @@ def _moments(run: Run, frames: int):
         raise InputError(
             f"frames={frames}: must be an integer from 2 to {max(count, 2)}, with steps={setup.steps}"
         )
-    wanted = {0, *np.unique(np.round(np.geomspace(1, count, frames - 1)).astype(int)).tolist()}
-    state = program.init(run.numbers)
+    wanted = {
+        *np.unique(np.round(np.geomspace(1, count, frames - 1)).astype(int) * unit).tolist(),
+        setup.steps,
+    }
+    wanted -= {count * unit} - {setup.steps}  # one frame for the end
+    state, step = program.init(run.numbers), 0
     yield 0, jax.tree.map(jnp.copy, state)
-    for k in range(1, count + 1):
-        state, _, _ = program.chunk(state, setup.data.x_train, setup.data.y_train, length=unit, every=unit)
-        if k in wanted:
-            yield k * unit, jax.tree.map(jnp.copy, state)
+    while step < setup.steps:
+        length = min(unit, setup.steps - step)
+        state, _, _ = program.chunk(
+            state, setup.data.x_train, setup.data.y_train, length=length, every=length
+        )
+        step += length
+        if step in wanted:
+            if int(state.diverged) >= 0:
+                raise InputError(
+                    f"training diverged at step {int(state.diverged) + 1}: take a smaller optimizer.learning_rate"
+                )
+            yield step, jax.tree.map(jnp.copy, state)
 
 
 def _outputs(run: Run, state: TrainState, x) -> tuple[jax.Array, list[jax.Array]]:

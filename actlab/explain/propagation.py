@@ -25,7 +25,6 @@ from actlab.stats import VALUE, value_and_grad
 from actlab.train import Run
 
 BATCH = 64  # inputs whose pairs are compared
-LEAST = 1e-30  # where a signal is gone, its logarithm is not
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +34,7 @@ class Propagation:
     Args:
         sites: L names, in forward order.
         q: (S, L) mean square of the pre-activations.
-        c: (S, L) mean cosine of two inputs.
+        c: (S, L) mean cosine of two inputs, of those that are not all zero there; NaN where fewer than two are not.
         g: (S, L) root mean square of the loss's gradient there.
         inputs: (q, c) of the inputs themselves.
         scores: (T,) on the test split after training; NaN where training diverged.
@@ -86,16 +85,14 @@ def propagation(run: Run, *, seeds: int = 16, trained: int = 1) -> Propagation:
     def measure(params, rest):
         (_, seen), _ = value_and_grad(loss, reading=VALUE)(params, rest)
         at = [f"{site}.pre" for site in program.sites]
-        return (
-            jnp.stack([_square(seen.values[name]) for name in at]),
-            jnp.stack([_cosine(seen.values[name]) for name in at]),
-            jnp.stack([_square(seen.gradients[name]) for name in at]) ** 0.5,
-        )
+        return [(seen.values[name], seen.gradients[name]) for name in at]
 
-    states = (program.init(numbers) for numbers in own)
-    q, c, g = (
-        np.stack(v) for v in zip(*(jax.device_get(measure(s.params, s.rest)) for s in states), strict=True)
-    )
+    measured = []
+    for numbers in own:
+        state = program.init(numbers)
+        found = jax.device_get(measure(state.params, state.rest))
+        measured.append([(_square(h), _cosine(h), _square(g) ** 0.5) for h, g in found])
+    q, c, g = np.moveaxis(np.array(measured), -1, 0)
     classes = data.task != "regression"
     count = np.bincount(data.y_test.reshape(-1)) if classes else np.array([np.nan])
     return Propagation(
@@ -103,24 +100,30 @@ def propagation(run: Run, *, seeds: int = 16, trained: int = 1) -> Propagation:
         q=q,
         c=c,
         g=g,
-        inputs=(float(_square(x)), float(_cosine(x))),
+        inputs=(_square(x), _cosine(x)),
         scores=np.array([_train(run, numbers) for numbers in own[:trained]]),
         quantity="accuracy" if classes else "loss",
         chance=float(count.max() / count.sum()),
     )
 
 
-def _square(h: jax.Array) -> jax.Array:
-    return jnp.mean(jnp.square(h.astype(jnp.float32)))
+def _square(h: np.ndarray) -> float:
+    """Return the mean square, in float64: a signal that is nearly gone has squares that float32 has not."""
+    return float(np.mean(np.square(np.asarray(h, np.float64))))
 
 
-def _cosine(h: jax.Array) -> jax.Array:
-    """Return the mean cosine over all pairs of a batch (B, ...): by the norm of the mean of unit vectors."""
-    flat = h.reshape(len(h), -1).astype(jnp.float32)
-    unit = flat / jnp.maximum(jnp.linalg.norm(flat, axis=1, keepdims=True), LEAST)
-    n = len(h)
-    together = jnp.sum(jnp.square(unit.sum(0)))
-    return (together - jnp.sum(jnp.square(unit))) / (n * (n - 1))
+def _cosine(h: np.ndarray) -> float:
+    """Return the mean cosine over all pairs of a batch (B, ...) of rows that are not zero.
+
+    By the norm of the sum of unit vectors; NaN of fewer than two such rows.
+    """
+    flat = np.asarray(h, np.float64).reshape(len(h), -1)
+    norms = np.linalg.norm(flat, axis=1)
+    unit = flat[norms > 0] / norms[norms > 0, None]
+    n = len(unit)
+    if n < 2:
+        return float("nan")
+    return float((np.sum(np.square(unit.sum(0))) - n) / (n * (n - 1)))
 
 
 def _train(run: Run, numbers) -> float:

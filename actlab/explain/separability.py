@@ -20,7 +20,8 @@ from actlab.train import Run
 from actlab.train.setup import TrainState
 
 SAMPLES = 2000  # of either split, at most
-FEATURES = 1024  # more are averaged over positions
+FEATURES = 1024  # more are averaged over positions, where a place has them
+MOST = 4096  # features that a probe is fitted to
 BATCH = 256
 
 
@@ -29,7 +30,8 @@ class Depth(NamedTuple):
 
     ``names`` are ``input``, every site's ``.pre`` and ``.post``, ``logits``; ``features`` what each probe is
     fitted to; ``averaged`` whether these are means over positions; ``network`` the network's own accuracy on the same
-    test samples.
+    test samples; ``drawn`` samples of each split were looked at, of ``there``. ``left_out`` have more than 4,096
+    features.
     """
 
     names: tuple[str, ...]
@@ -37,12 +39,16 @@ class Depth(NamedTuple):
     averaged: tuple[bool, ...]
     probes: tuple[Probe, ...]
     network: float
+    drawn: tuple[int, int]
+    there: tuple[int, int]
+    left_out: tuple[str, ...]
 
 
 def separability(run: Run, state: TrainState, *, samples: int = SAMPLES) -> Depth:
     """Fit a linear probe to the input, to every site and to the logits of a trained network.
 
-    Of either split the first ``samples``; a place of more than 1,024 features is averaged over its positions first.
+    Of either split at most ``samples`` are drawn, the same in every call. A site of more than 1,024 features is
+    averaged over its positions first; the input is taken as it is.
 
     Raises:
         InputError: too few samples, or data whose samples have no class each.
@@ -63,25 +69,30 @@ def separability(run: Run, state: TrainState, *, samples: int = SAMPLES) -> Dept
     @jax.jit
     def places(x):
         logits, seen = watch(apply, reading=VALUE)(x)
-        found = {"input": x}
+        found = {"input": x.reshape(len(x), -1)}
         for site in run.program.sites:
             found |= {f"{site}.{side}": seen[f"{site}.{side}"] for side in ("pre", "post")}
         return {name: _features(h) for name, h in (found | {"logits": logits}).items()}
 
-    train, y_train = data.x_train[:samples], data.y_train[:samples]
-    test, y_test = data.x_test[:samples], data.y_test[:samples]
+    rng = np.random.Generator(np.random.PCG64(0))
+    chosen = [np.sort(rng.permutation(len(y))[:samples]) for y in (data.y_train, data.y_test)]
+    train, y_train = data.x_train[chosen[0]], data.y_train[chosen[0]]
+    test, y_test = data.x_test[chosen[1]], data.y_test[chosen[1]]
     a, b = (_gathered(places, x) for x in (train, test))
-    shapes = jax.eval_shape(
-        watch(apply, reading=VALUE), jax.ShapeDtypeStruct((1, *data.in_shape), jnp.float32)
-    )[1]
+    one = jax.ShapeDtypeStruct((1, *data.in_shape), jnp.float32)
+    shapes = jax.eval_shape(watch(apply, reading=VALUE), one)[1]
     names = ["input", *(f"{s}.{side}" for s in run.program.sites for side in ("pre", "post")), "logits"]
-    probes = [linear_probe(a[n], y_train, b[n], y_test, num_classes=data.num_classes) for n in names]
+    kept = [name for name in names if a[name].shape[1] <= MOST]
+    probes = [linear_probe(a[n], y_train, b[n], y_test, num_classes=data.num_classes) for n in kept]
     return Depth(
-        names=tuple(names),
-        features=tuple(a[name].shape[1] for name in names),
-        averaged=tuple(name in shapes and a[name].shape[1] < shapes[name].size for name in names),
+        names=tuple(kept),
+        features=tuple(a[name].shape[1] for name in kept),
+        averaged=tuple(name in shapes and a[name].shape[1] < shapes[name].size for name in kept),
         probes=tuple(probes),
         network=float(np.mean(b["logits"].argmax(-1) == y_test)),
+        drawn=(len(y_train), len(y_test)),
+        there=(len(data.y_train), len(data.y_test)),
+        left_out=tuple(name for name in names if name not in kept),
     )
 
 

@@ -11,6 +11,7 @@
     film.map = bytes(film.map, Uint8Array);
     film.points = bytes(film.points, Int8Array);
   }
+  const alike = films.every((film) => film.steps.join() === films[0].steps.join());
   slider.max = frames - 1;
 
   const palette = () => colours[dark.matches ? "dark" : "light"];
@@ -93,11 +94,12 @@
 
   const draw = () => {
     const now = Number(slider.value);
-    told.textContent = `step ${films[0].steps[Math.min(now, films[0].steps.length - 1)].toLocaleString("en")}`;
+    told.textContent = alike ? `step ${films[0].steps[now].toLocaleString("en")}` : `${now + 1} of ${frames}`;
     slider.setAttribute("aria-valuetext", told.textContent);
     document.querySelectorAll("[data-film]").forEach((card) => {
       const film = films[card.dataset.film], frame = Math.min(now, film.steps.length - 1);
-      card.querySelector("small").textContent = `network ${percent(film.accuracy[frame])}`;
+      const step = alike ? "" : `step ${film.steps[frame].toLocaleString("en")}, `;
+      card.querySelector("small").textContent = `${step}network ${percent(film.accuracy[frame])}`;
       card.querySelectorAll("canvas[data-layer]").forEach((canvas) => {
         const layer = Number(canvas.dataset.layer), words = `probe ${percent(film.probes[frame][layer])}`;
         panel(canvas, film, frame, layer);

@@ -26,7 +26,7 @@ from actlab.report.theme import LIGHT, OVERLAY
 from actlab.report.view import brief
 
 HERE = Path(__file__).parent
-LEVELS = 32  # of sureness in the page: 8 classes times 32 fill a byte
+LEVELS = 32  # of sureness in the page: 7 classes, the most there are, times 32 go into a byte
 SIDE = 190  # of a panel of the picture, in pixels
 
 
@@ -122,7 +122,7 @@ def _payload(films: Sequence[tuple[str, Film]]) -> str:
 
 
 def _encoded(label: str, film: Film) -> dict[str, Any]:
-    low = 1 / _classes(film)
+    low = 1 / film.num_classes
     level = np.round((film.sure - low) / (1 - low) * (LEVELS - 1)).clip(0, LEVELS - 1)
     points = np.round(film.points * 127).astype(np.int8)
     return {
@@ -146,10 +146,6 @@ def _base64(array: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
 
 
-def _classes(film: Film) -> int:
-    return int(max(film.labels.max(), film.classes.max())) + 1
-
-
 def drawing(films: Sequence[tuple[str, Film]], data: str) -> dict[str, Any]:
     """Return the last frames as one Vega-Lite specification: a row each, the decision map, then every layer."""
     rows = [alt.hconcat(_map(label, film), *_layers(film)) for label, film in films]
@@ -169,7 +165,7 @@ def drawing(films: Sequence[tuple[str, Film]], data: str) -> dict[str, Any]:
 
 
 def _colour(film: Film) -> alt.Color:
-    count = _classes(film)
+    count = film.num_classes
     scale = alt.Scale(domain=[str(k) for k in range(count)], range=OVERLAY["light"][:count])
     return alt.Color("class:N", scale=scale, legend=None)
 
@@ -177,7 +173,7 @@ def _colour(film: Film) -> alt.Color:
 def _map(label: str, film: Film) -> alt.Chart:
     x0, x1, y0, y1 = film.extent
     g = film.classes.shape[1]
-    low = 1 / _classes(film)
+    low = 1 / film.num_classes
     xs, ys = np.linspace(x0, x1, g + 1), np.linspace(y0, y1, g + 1)
     cells = [
         {

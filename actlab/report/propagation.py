@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 import numpy as np
 
-from actlab.explain.propagation import LEAST, Propagation
+from actlab.explain.propagation import Propagation
 from actlab.report.explain_page import Explanation
 from actlab.report.gallery import DASHES
 from actlab.report.numbers import number, percent
@@ -18,7 +18,7 @@ BAND = (0.1, 0.9)  # quantiles over initialisations
 
 
 def explanation(told: Told, model: str, data: str) -> Explanation:
-    """Return the page of what became of a signal in several networks, by label."""
+    """Return the page of what became of a signal in several networks, by label; ``model`` and ``data`` name them."""
     seeds = len(told[0][1].q)
     some = f"median of {seeds} initialisations, band: 10 % to 90 % of them"
     quantities = [
@@ -48,8 +48,10 @@ def explanation(told: Told, model: str, data: str) -> Explanation:
 
 
 def _row(label: str, one: Propagation) -> list[str]:
-    q, c, g = (np.median(v, 0) for v in (one.q, one.c, _relative(one)))
-    return [label, number(float(q[-1])), f"{c[-1]:.3f}", number(float(g[0])), trained(one)]
+    q, c, g = (_quantiles(v, 0.5)[0] for v in (one.q, one.c, _relative(one)))
+    cosine = f"{c[-1]:.3f}" if np.isfinite(c[-1]) else "nothing arrives"
+    slope = number(float(g[0])) if np.isfinite(g[0]) else "none at the last"
+    return [label, number(float(q[-1])), cosine, slope, trained(one)]
 
 
 def trained(one: Propagation) -> str:
@@ -68,15 +70,29 @@ def trained(one: Propagation) -> str:
 
 
 def _relative(one: Propagation) -> np.ndarray:
-    return one.g / np.maximum(one.g[:, -1:], LEAST)
+    """Return gradients against the last site's; NaN where none arrives even there."""
+    last = one.g[:, -1:]
+    return np.divide(one.g, last, out=np.full_like(one.g, np.nan), where=last > 0)
+
+
+def _quantiles(values: np.ndarray, *at: float) -> list[np.ndarray]:
+    """Return quantiles over seeds (L,), NaN where no seed has a value."""
+    out = np.full((len(at), values.shape[1]), np.nan)
+    some = np.isfinite(values).any(0)
+    out[:, some] = np.nanquantile(np.where(np.isfinite(values), values, np.nan)[:, some], at, axis=0)
+    return list(out)
+
+
+def _drawn(values: np.ndarray) -> list[float | None]:
+    return [brief([v])[0] if np.isfinite(v) else None for v in values]
 
 
 def _lines(told: Told, title: str, caption: str, name: str, log: bool) -> View:
     table: dict[str, list] = {key: [] for key in ("variant", "depth", "site", "middle", "low", "high")}
     for label, one in told:
         values = _relative(one) if name == "g" else getattr(one, name)
-        values = np.maximum(values, LEAST) if log else values
-        low, middle, high = (brief(v) for v in np.quantile(values, (BAND[0], 0.5, BAND[1]), axis=0))
+        values = np.where(values > 0, values, np.nan) if log else values  # a signal that is gone
+        low, middle, high = (_drawn(v) for v in _quantiles(values, BAND[0], 0.5, BAND[1]))
         count = len(one.sites)
         table["variant"] += [label] * count
         table["depth"] += range(1, count + 1)

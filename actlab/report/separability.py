@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import altair as alt
 
-from actlab.explain.separability import FEATURES, Depth
+from actlab.explain.separability import FEATURES, MOST, Depth
 from actlab.report.explain_page import Explanation
 from actlab.report.numbers import percent
 from actlab.report.view import View, specification
@@ -13,13 +13,20 @@ from actlab.report.view import View, specification
 def explanation(depth: Depth, name: str) -> Explanation:
     """Return the page of how well a line tells classes apart after each layer of the run ``name``."""
     averaged = [n for n, mean in zip(depth.names, depth.averaged, strict=True) if mean]
-    note = f" Averaged over positions, as they have more than {FEATURES:,} features: {', '.join(averaged)}."
+    (a, b), (all_a, all_b) = depth.drawn, depth.there
+    notes = [f"On {a:,} of {all_a:,} training samples and {b:,} of {all_b:,} test samples."]
+    if averaged:
+        notes.append(
+            f"Averaged over positions, having more than {FEATURES:,} features: {', '.join(averaged)}."
+        )
+    if depth.left_out:
+        notes.append(f"Left out, having more than {MOST:,} features: {', '.join(depth.left_out)}.")
     return Explanation(
         kind="probe",
         title=f"Linear probes by depth: {name}",
         lead="Logistic regression fitted to what each place holds of training samples, and judged on test samples: "
         "how far the network has come there in making the classes linear. A step between pre and post is the "
-        "activation's own doing." + (note if averaged else ""),
+        "activation's own doing. " + " ".join(notes),
         views=[_chart(depth)],
         caption="In figures",
         heading=("", "features", "training accuracy", "test accuracy"),

@@ -18,9 +18,19 @@ from made_sweeps import write_sweep
         (["explain", "probe", "nowhere"], "nowhere does not exist"),
         (["explain", "choose", "--rates", "fast"], "--rates fast: write numbers"),
         (["explain", "choose", "--seeds", "0"], "--seeds 0: must be an integer >= 1"),
+        (["explain", "choose", "--seeds", "x"], "explain choose: argument --seeds: invalid int value"),
+        (["explain", "choose", "seed=7"], "seed=7: choose varies seed itself, say which by --seeds"),
+        (["explain", "choose", "--activations", "relu,relu"], "write different names"),
+        (["explain", "boundary", "activation=relu,relu"], "'relu' stands twice"),
+        (
+            ["explain", "boundary", "activation=glob(*)"],
+            r"activation=glob\(\*\): cannot be read; write values out",
+        ),
+        (["explain", "network", "--out", "conftest", "steps=10"], "--out conftest: is a file"),
     ],
 )
-def test_bad_input_is_one_line(actlab, argv, said):
+def test_bad_input_is_one_line(actlab, here, argv, said):
+    (here / "conftest").touch()
     code, _, err = actlab(*argv)
     assert code == 2 and len(err.strip().splitlines()) == 1
     assert re.search(said, err), err

@@ -59,6 +59,12 @@ def test_weak_evidence_is_said_to_be(tmp_path):
     )
 
 
+def test_one_level_alone_is_compared_with_nothing(tmp_path):
+    found = conditions([sweep(tmp_path, {1e-3: {"tanh": 0.7}, 1e-2: {"tanh": 0.6}})], RATE)
+    assert sentence(found[0], "rate").endswith("no other has a score to compare it with.")
+    assert everywhere(found, "rate") == "Nothing to compare: no value has scores of two."
+
+
 def test_one_seed_tells_nothing(tmp_path):
     found = conditions([sweep(tmp_path, {1e-3: {"tanh": 0.7, "relu": 0.5}}, seeds=1)], RATE)
     assert "of one seed" in sentence(found[0], "rate")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_runs import blobs, small_run
 
-from actlab.data import digits, rings
+from actlab.data import Dataset, digits, rings
 from actlab.errors import InputError
 from actlab.explain.boundary import film
 from actlab.models import MLP
@@ -87,4 +87,20 @@ def test_what_has_no_boundary():
         film(run(model=Bound.of(MLP, depth=0)))
     with pytest.raises(InputError, match=r"^frames=1: must be an integer from 2"):
         film(run(), frames=1)
-    assert blobs().in_shape == (2,)  # any data of the plane will do
+    with pytest.raises(InputError, match="has colours for 7 classes, many has 8"):
+        film(run(data=many()))
+    with pytest.raises(InputError, match="training diverged at step"):
+        film(run(optimizer=adam(learning_rate=1e30)))
+
+
+def many():
+    """Eight classes in the plane."""
+    x = np.random.default_rng(0).normal(size=(96, 2)).astype(np.float32)
+    y = np.arange(96) % 8
+    return Dataset("many", x[:64], y[:64], x[64:], y[64:], num_classes=8)
+
+
+def test_the_last_frame_is_the_end_whatever_the_length():
+    one = film(run(data=blobs(), steps=431), frames=6, grid=4, samples=10)
+    assert one.steps[0] == 0 and one.steps[-1] == 431 and len(set(one.steps)) == len(one.steps)
+    assert one.num_classes == 4

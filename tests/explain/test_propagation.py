@@ -1,3 +1,4 @@
+import dataclasses
 from itertools import pairwise
 
 import numpy as np
@@ -6,7 +7,7 @@ from small_runs import small_run
 
 from actlab.data import digits
 from actlab.errors import InputError
-from actlab.explain.propagation import propagation
+from actlab.explain.propagation import _cosine, _square, propagation
 from actlab.models import MLP
 from actlab.report.propagation import explanation
 from actlab.stats import StatsConfig
@@ -52,6 +53,31 @@ def test_a_gain_too_small_loses_signal_and_gradient():
     fall = np.median(small.g[:, :-1] / small.g[:, 1:], 0)
     assert (fall < 0.35).all()  # a sigmoid's slope is at most a quarter
     assert small.scores.shape == (0,) and np.median(small.c[:, -1]) > 0.99
+
+
+@pytest.mark.parametrize("scale", [1e-37, 1e-25, 1.0, 1e20])
+def test_a_signal_at_the_ends_of_float32_has_its_cosine(scale):
+    h = np.random.default_rng(0).normal(size=(16, 40))
+    unit = h / np.linalg.norm(h, axis=1, keepdims=True)
+    pairs = (unit @ unit.T)[~np.eye(16, dtype=bool)]
+    assert _cosine((h * scale).astype(np.float32)) == pytest.approx(pairs.mean(), abs=1e-6)
+    assert _square((h * scale).astype(np.float32)) == pytest.approx(np.mean(h**2) * scale**2, rel=1e-5)
+
+
+def test_rows_that_are_gone_are_in_no_pair():
+    h = np.ones((6, 4), np.float32)
+    h[:3] = 0
+    assert _cosine(h) == pytest.approx(1)
+    h[:5] = 0
+    assert np.isnan(_cosine(h))
+
+
+def test_a_page_of_a_signal_that_dies(relu):
+    dead = propagation(run(act="relu", depth=3, width=2, init="lecun_normal"), seeds=3, trained=0)
+    dead = dataclasses.replace(dead, q=dead.q * 0, c=dead.c * np.nan, g=dead.g * 0)
+    page = explanation([("dead", dead)], "MLP", "digits")
+    assert page.table[0][1:4] == ["0", "nothing arrives", "none at the last"]
+    assert set(page.views[0].tables["sites"]["middle"]) == {None}
 
 
 def test_it_trains_what_it_says(relu):
