@@ -90,7 +90,7 @@ def test_what_has_no_boundary():
     with pytest.raises(InputError, match="has colours for 7 classes, many has 8"):
         film(run(data=many()))
     with pytest.raises(InputError, match="training diverged at step"):
-        film(run(optimizer=adam(learning_rate=1e30)))
+        film(run(act="relu", optimizer=adam(learning_rate=1e30)))
 
 
 def many():

@@ -62,6 +62,7 @@ def made():
         probes=np.array([[0.5, 0.6], [0.5, 0.7], [0.5, 0.9]]),
         accuracy=np.array([0.4, 0.6, 0.95]),
         labels=np.arange(20) % 2,
+        num_classes=2,
     )
 
 
