@@ -1,7 +1,7 @@
 r"""The edge of chaos: weights and biases for which two inputs neither merge nor part, and gradients keep their size.
 
-On it :math:`\chi_1 = \sigma_w^2 E f'(\sqrt{q^*} z)^2 = 1` at the fixed point :math:`q^*` of the variance. Told by q*, the
-edge is a curve without a search:
+On it :math:`\chi_1 = \sigma_w^2 E f'(\sqrt{q^*} z)^2 = 1` at the fixed point :math:`q^*` of the variance. Told by q*,
+the edge is a curve without a search:
 
 .. math::
     \sigma_w^2 = \frac{1}{E f'(\sqrt q z)^2}, \qquad
@@ -67,7 +67,7 @@ def edge(f: Callable | Act | str, q: float) -> tuple[float, float]:
 
 
 def critical(f: Callable | Act | str, sigma_b: float = 0.0) -> Critical:
-    """Return the critical plain network at this sigma_b: the one of smallest q that keeps its variance, if there is one.
+    """Return the critical plain network at this sigma_b: the one of smallest q, of those that keep their variance.
 
     Variances from 1e-8 to 1e4 are searched, and the limit q = 0.
 

@@ -52,7 +52,7 @@ def hermite(f: Callable | Act | str, n: int = 16, q: float = 1.0) -> np.ndarray:
 
 
 def born_dead(f: Callable | Act | str, widths: Sequence[int]) -> float:
-    r"""Return the probability that a network ignores an input from its first step on: a layer with every unit at rest.
+    r"""Return the probability that a network is dead at its first step: that some layer has every unit at rest.
 
     .. math:: 1 - \prod_l (1 - 2^{-N_l})
 
