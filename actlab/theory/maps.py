@@ -2,7 +2,8 @@ r"""Variance, correlation and gradient from layer to layer of a wide random netw
 
 Weights of variance :math:`\sigma_w^2 / n`, biases of variance :math:`\sigma_b^2`. A layer's pre-activations are
 normal with variance q; those of two inputs have correlation c. A layer h -> s h + a (W f(N h) + b), N a
-normalisation or nothing, maps, with :math:`x, y` normal of variance :math:`\hat q = q` (1 behind a normalisation) and correlation c,
+normalisation or nothing, maps, with :math:`x, y` normal of variance :math:`\hat q = q` (1 behind a normalisation)
+and correlation c,
 
 .. math::
     Q(q) &= s^2 q + a^2 (\sigma_w^2\, E f(x)^2 + \sigma_b^2), \\
