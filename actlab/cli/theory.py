@@ -130,8 +130,8 @@ def _pictures(net: Maps, console: Console) -> list[Any]:
 
     q = net.fixed_q()
     q = q if 0 < q < math.inf else 1.0
-    c = np.linspace(-1.0, 1.0, 41)
-    log = np.linspace(-3.0, 3.0, 61)
+    c = np.linspace(-1.0, 1.0, 25)
+    log = np.linspace(-3.0, 3.0, 31)
     with np.errstate(all="ignore"):
         above = np.log10([net.q(10.0**v) for v in log])
     try:

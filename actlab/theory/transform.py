@@ -108,7 +108,7 @@ def transform(
     >>> import actlab
     >>> t = transform(actlab.relu, "tat", network=50)
     >>> print(f"{dict(t.of.params)['negative_slope']:.3f} {t.output_scale:.4f}")
-    0.431 1.2986
+    0.431 1.2989
     """
     act = wide(f, "transform")
     if method not in ("tat", "dks"):
