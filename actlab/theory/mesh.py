@@ -16,7 +16,7 @@ _K = np.arange(24)
 # Coefficients of the Legendre series through the 24 nodes.
 _SERIES = np.polynomial.legendre.legvander(_NODES, 23).T * WEIGHTS * (_K[:, None] + 0.5)
 _LAST = 16  # a panel is fine where what comes from here on is rounding
-_MOST = 1_500  # panels
+_MOST = 6_000  # panels
 _NARROW = 2e-15
 
 
@@ -43,7 +43,7 @@ def mesh(act: Act, reach: float = 32.0) -> Mesh:
     found to about 1e-15 relative and becomes an edge itself.
 
     Raises:
-        InputError: the function is NaN, or so rough that 1500 panels do not do.
+        InputError: the function is NaN, or so rough that 6000 panels do not do.
     """
     told = tuple(e for e in edges(act) if abs(e) < reach)
     start = {0.0, reach, -reach, *told}
@@ -84,7 +84,7 @@ def _halve(act: Act, start: np.ndarray) -> tuple[np.ndarray, list[float]]:
             far = np.maximum(1.0, np.abs(middle))
             size = np.abs(y).max(axis=1)
             # A steep function magnifies the rounding of x.
-            steep = 1 + 0.02 * np.abs(x * slope).max(axis=1) / np.maximum(size, 1e-300)
+            steep = 1 + 0.02 * np.abs(x * slope).max(axis=1) / np.maximum(size, max(unit[0], 1e-300))
             fine = _fine(y, far * unit[0], steep) & _fine(slope, far * unit[1], steep)
         fine |= ~(np.isfinite(y) & np.isfinite(slope)).all(axis=1)  # overflow, not roughness: moments tell
         tiny = half < _NARROW * np.maximum(np.abs(middle), 1e-2)

@@ -62,6 +62,10 @@ def test_where_there_is_none():
     assert found.sigma_w is None
     assert math.isnan(found.q)
     assert found.reason == "sigma_b^2 would have to be negative at every variance"
+    assert critical("square").reason == "sigma_b^2 would have to be positive at every variance"
+    repelled = critical("exponential")  # Q(q) = sigma_w^2 exp(2 q), Q' = 2 q, and chi_1 = Q
+    assert (repelled.q, repelled.q_slope) == pytest.approx((1.0, 2.0), rel=1e-12)
+    assert "pushed away" in repelled.reason
     assert "no slope" in critical("heaviside").reason
 
 
