@@ -19,7 +19,14 @@ from actlab.theory.gaussian import exactly, expect, expect_pair
 from actlab.theory.mesh import mesh
 from actlab.theory.moments import moments
 
-_REACH = (32.0, 64.0, 128.0, 256.0, 512.0)  # farther out a function is taken to be smooth: only sines are not
+_REACH = (
+    16.0,
+    32.0,
+    64.0,
+    128.0,
+    256.0,
+    512.0,
+)  # farther out a function is taken to be smooth: only sines are not
 _PAIR = 220  # panels: two numbers need the square of that
 
 

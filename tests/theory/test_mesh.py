@@ -54,6 +54,6 @@ def test_slopes_of_a_surrogate_and_of_a_narrow_corner():
     boxcar = levels(make("spike_boxcar"), 1.0).slope_square
     assert boxcar == pytest.approx(moments("spike_boxcar").slope_second_moment, rel=1e-13)
     mu = 4.352665993287951e-9  # f' goes from 0.25 to 1 within that
-    # E f'^2 less than that of the kink by (1 - alpha)^2 / 4 * pi mu' / sqrt(2 pi), mu' = mu / (1 - alpha)
+    # E f'^2 is less than the kink's by (1 - alpha)^2 / 4 pi m / sqrt(2 pi), m = mu / (1 - alpha)
     missing = 0.75 * mu * math.pi / 4 / math.sqrt(2 * math.pi)
     assert 0.53125 - levels(make("smu_1"), 1.0).slope_square == pytest.approx(missing, rel=1e-4)
