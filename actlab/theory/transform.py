@@ -35,6 +35,9 @@ from actlab.theory.networks import Network, Plain
 
 _SHIFTS, _SCALES = (0.0, 1.0, -1.0), (1.0, 0.1)  # where dks starts, which decides between solutions
 _TRIES = 50
+_PATIENCE = (
+    40  # evaluations a start: the good ones need 25, the others, as shift 0 of an odd function, never end
+)
 _STEEP = 2.0  # alpha gamma from which dks rejects a solution of TAT: its variance map is unstable
 _RELU_DKS = math.pi / (math.pi - 1)  # C'(1) of relu with its mean taken away
 
@@ -249,7 +252,11 @@ def _solve(
     tries += [random.uniform(*bounds) for _ in range(_TRIES - len(tries))]
     with np.errstate(all="ignore"):
         for start in tries:
-            found = root(lambda p: np.nan_to_num(np.array(off(*p), float), nan=1e6), np.asarray(start, float))
+            found = root(
+                lambda p: np.nan_to_num(np.array(off(*p), float), nan=1e6),
+                np.asarray(start, float),
+                options={"maxfev": _PATIENCE},
+            )
             if np.abs(found.fun).max() < 1e-9 and fit(found.x):
                 return found.x
     raise InputError(
