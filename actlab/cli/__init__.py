@@ -19,6 +19,7 @@ usage: actlab COMMAND [ARGUMENTS]
   explain     what units, layers and activations do, in pictures      actlab explain boundary activation=relu,tanh
   query       the rows a run recorded, by site, quantity, step        actlab query RUN --site 'blocks.*' --last
   show        one activation: formula, properties, plot               actlab show swish beta=2
+  theory      what becomes of a signal through depth, by formula      actlab theory gelu --depth 64
   gallery     one page of all activations, to search and to overlay   actlab gallery --out gallery
   list        activations, models, data sets, experiments             actlab list --family rectified
   completion  print the line that makes your shell complete           eval "$(actlab completion bash)"
@@ -85,6 +86,8 @@ def _command(name: str) -> Callable[[list[str]], int]:
         from actlab.cli.listing import main as command
     elif name == "show":
         from actlab.cli.show import main as command
+    elif name == "theory":
+        from actlab.cli.theory import main as command
     elif name == "gallery":
         from actlab.cli.gallery import main as command
     elif name == "completion":
@@ -100,6 +103,7 @@ def _command(name: str) -> Callable[[list[str]], int]:
             "explain",
             "query",
             "show",
+            "theory",
             "gallery",
             "list",
             "completion",

@@ -32,7 +32,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--bibtex", action="store_true", help="print its papers as BibTeX instead")
     arguments = parser.parse_args(argv)
-    given = dict(_pair(text) for text in arguments.parameters)
+    given = dict(pair(text) for text in arguments.parameters)
 
     from rich.console import Console
 
@@ -54,8 +54,8 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _pair(text: str) -> tuple[str, Any]:
-    """Return name and value of ``name=value``."""
+def pair(text: str) -> tuple[str, Any]:
+    """Return name and value of ``name=value``; InputError for any other text."""
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
         raise InputError(f"{text!r}: write a parameter as name=value, like beta=2")

@@ -16,7 +16,7 @@ Kernel = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.nda
 
 
 def closed(act: Act) -> Kernel | None:
-    """Return the closed form (variance, variance, covariance) -> (E f f, E f' f') of an activation, None if none is here.
+    """Return (variance, variance, covariance) -> (E f f, E f' f') in closed form; None if none is here.
 
     >>> from actlab import make
     >>> value, slope = closed(make("relu"))(1.0, 1.0, 0.0)

@@ -1,7 +1,7 @@
 r"""The edge of chaos: weights and biases for which two inputs neither merge nor part, and gradients keep their size.
 
-On it :math:`\chi_1 = \sigma_w^2 E f'(\sqrt{q^*} z)^2 = 1` at the fixed point :math:`q^*` of the variance. Told by q*, the
-edge is a curve without a search:
+On it :math:`\chi_1 = \sigma_w^2 E f'(\sqrt{q^*} z)^2 = 1` at the fixed point :math:`q^*` of the variance. Told by q*,
+the edge is a curve without a search:
 
 .. math::
     \sigma_w^2 = \frac{1}{E f'(\sqrt q z)^2}, \qquad
@@ -35,7 +35,7 @@ class Critical:
         sigma_b: as asked.
         q: the variance at which it is critical; 0 where that is a limit, 1 where every variance is.
         q_slope: Q'(q): the variance comes to q if this is below 1, and leaves it if it is above.
-        xi_q: depth scale of the variance, in layers.
+        xi_q: layers over which the variance comes to q, or leaves it, by a factor e.
         reason: ``""``, or why there is none, or what to know about it.
     """
 
@@ -67,7 +67,7 @@ def edge(f: Callable | Act | str, q: float) -> tuple[float, float]:
 
 
 def critical(f: Callable | Act | str, sigma_b: float = 0.0) -> Critical:
-    """Return the critical plain network at this sigma_b: the one of smallest q that keeps its variance, if there is one.
+    """Return the critical plain network at this sigma_b: the one of smallest q, of those that keep their variance.
 
     Variances from 1e-8 to 1e4 are searched, and the limit q = 0.
 
@@ -111,6 +111,8 @@ def critical(f: Callable | Act | str, sigma_b: float = 0.0) -> Critical:
         return dataclasses.replace(
             found[0], reason="the variance does not stay at q: it is pushed away from it"
         )
+    if target == 0 and (bias > 0).all():
+        return _none(sigma_b, "sigma_b^2 would have to be positive at every variance")
     if (bias < 0).all():
         return _none(sigma_b, "sigma_b^2 would have to be negative at every variance")
     return _none(
@@ -131,7 +133,7 @@ def _at(act: Act, q: float, sigma_b: float) -> Critical:
     sigma_w = float(_edge(act, np.asarray(q))[0])
     slope = Maps(act, sigma_w, sigma_b).q_slope(q)
     rate = -math.log(abs(slope)) if slope else math.inf
-    return Critical(sigma_w, sigma_b, q, slope, math.inf if abs(rate) < 1e-10 else 1 / rate)
+    return Critical(sigma_w, sigma_b, q, slope, math.inf if abs(rate) < 1e-10 else 1 / abs(rate))
 
 
 def _limit(act: Act) -> Critical | None:

@@ -48,8 +48,9 @@ def expect(
         edges: (m,), where g has kinks or bends sharply.
         order: nodes a panel; the difference from another order estimates the error.
 
-    >>> float(expect(lambda x: jnp.maximum(x, 0) ** 2, sd=2.0))
-    2.0
+    >>> with jax.enable_x64(True):
+    ...     print(f"{expect(lambda x: jnp.maximum(x, 0) ** 2, sd=2.0):.12f}")
+    2.000000000000
     """
     sd, mean, edges = (jnp.asarray(v, jnp.result_type(float)) for v in (sd, mean, edges))
     z, w = _panels(jnp.clip((edges - mean) / sd, -12.0, 12.0), _ONE, order)

@@ -50,7 +50,8 @@ class Kernel:
         n = len(cov)
         if n * (n - 1) // 2 > _MOST:
             raise InputError(
-                f"kernel: {n} inputs are {n * (n - 1) // 2} pairs, and {self.act.name} has no closed form: at most {_MOST}"
+                f"kernel: {n} inputs are {n * (n - 1) // 2} pairs, and {self.act.name} has no closed form: "
+                f"at most {_MOST}"
             )
         sd = np.sqrt(variance)
         own = levels(self.act, sd)

@@ -1,4 +1,4 @@
-r"""What an activation makes of a normal input of any scale: the numbers that maps, critical points and transforms share."""
+r"""What an activation makes of a normal input of any scale: what maps, critical points and transforms share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,14 @@ from actlab.theory.gaussian import exactly, expect, expect_pair
 from actlab.theory.mesh import mesh
 from actlab.theory.moments import moments
 
-_REACH = (32.0, 64.0, 128.0, 256.0, 512.0)  # farther out a function is taken to be smooth: only sines are not
+_REACH = (
+    16.0,
+    32.0,
+    64.0,
+    128.0,
+    256.0,
+    512.0,
+)  # farther out a function is taken to be smooth: only sines are not
 _PAIR = 220  # panels: two numbers need the square of that
 
 
@@ -53,7 +60,8 @@ def wide(f: Callable | Act | str, asked: str) -> Act:
     told = moments(act)
     if not np.isfinite([told.mean, told.second_moment]).all():
         raise InputError(
-            f"{asked}: E f(z)^2 of {act.name} is infinite: it outgrows what a Gaussian decays, so no layer has a variance"
+            f"{asked}: E f(z)^2 of {act.name} is infinite: it outgrows what a Gaussian "
+            "decays, so no layer has a variance"
         )
     if told.second_moment == 0:
         raise InputError(f"{asked}: {act.name} is 0 almost everywhere: no signal passes")
@@ -61,7 +69,7 @@ def wide(f: Callable | Act | str, asked: str) -> Act:
 
 
 def levels(act: Act, sd: ArrayLike, mean: ArrayLike = 0.0, order: int = 20) -> Levels:
-    """Return the means at scales ``sd`` and centres ``mean``, which broadcast; inf where f^2 is not gone 12 sd out."""
+    """Return the means at scales ``sd`` and centres ``mean``, which broadcast; inf where f^2 outlasts 12 sd."""
     sd, mean = np.broadcast_arrays(np.asarray(sd, float), np.asarray(mean, float))
     far = float(np.max(12 * np.abs(sd) + np.abs(mean), initial=0.0))
     edges = padded(mesh(act, next((r for r in _REACH if r >= far), _REACH[-1])).edges)
@@ -104,7 +112,8 @@ def pair(act: Act, c: float, sds: tuple[float, float] = (1.0, 1.0), order: int =
     near = known.edges[np.abs(known.edges) <= far]
     if near.size > _PAIR:
         raise InputError(
-            f"{act.name} is too rough at a scale of {max(sds):.3g}: {near.size} panels where two numbers may have {_PAIR}"
+            f"{act.name} is too rough at a scale of {max(sds):.3g}: {near.size} panels, where two "
+            f"numbers may have {_PAIR}"
         )
     value, slope = exactly(
         _pair, act, padded(near), np.array(known.kinks), float(c), tuple(map(float, sds)), order

@@ -1,16 +1,17 @@
 r"""Variance, correlation and gradient from layer to layer of a wide random network.
 
-Weights of variance :math:`\sigma_w^2 / n`, biases of variance :math:`\sigma_b^2`. A layer's pre-activations are normal
-with variance q; those of two inputs have correlation c. A layer h -> s h + a (W f(N h) + b), N a normalisation or
-nothing, maps, with :math:`x, y` normal of variance :math:`\hat q = q` (1 behind a normalisation) and correlation c,
+Weights of variance :math:`\sigma_w^2 / n`, biases of variance :math:`\sigma_b^2`. A layer's pre-activations are
+normal with variance q; those of two inputs have correlation c. A layer h -> s h + a (W f(N h) + b), N a
+normalisation or nothing, maps, with :math:`x, y` normal of variance :math:`\hat q = q` (1 behind a normalisation)
+and correlation c,
 
 .. math::
     Q(q) &= s^2 q + a^2 (\sigma_w^2\, E f(x)^2 + \sigma_b^2), \\
     C(c) &= \frac{s^2 q c + a^2 (\sigma_w^2\, E f(x) f(y) + \sigma_b^2)}{Q(q)}, \\
     \chi(q, c) &= s^2 + a^2 \sigma_w^2\, E f'(x) f'(y)\, \hat q / q.
 
-Plain networks have s = 0, a = 1. Poole et al. 2016, arXiv:1606.05340; Schoenholz et al. 2017, arXiv:1611.01232; Yang and
-Schoenholz 2017, arXiv:1712.08969.
+Plain networks have s = 0, a = 1. Poole et al. 2016, arXiv:1606.05340; Schoenholz et al. 2017, arXiv:1611.01232;
+Yang and Schoenholz 2017, arXiv:1712.08969.
 """
 
 from __future__ import annotations
@@ -175,7 +176,7 @@ class Maps:
 
     @property
     def xi_c(self) -> float:
-        r"""Depth scale of the correlation, :math:`-1 / \ln C'(c^*)`, in layers: how deep two inputs are told apart."""
+        r"""Depth scale of the correlation, :math:`-1 / \ln C'(c^*)`, in layers: how deep inputs are told apart."""
         q = self.fixed_q()
         return _scale(self.c_slope(self.fixed_c(q), q)) if 0 < q < math.inf else math.nan
 
@@ -206,7 +207,7 @@ def maps(
     residual: float | tuple[float, float] | None = None,
     norm: str | None = None,
 ) -> Maps:
-    """Return the maps of a wide layer: `Maps.q`, `Maps.c`, `Maps.chi`, slopes, `Maps.depth`, fixed points, depth scales.
+    """Return the maps of a wide layer: of q, of c, of gradients; over depth, their fixed points, depth scales.
 
     To about 1e-13 where f has finitely many panels; see `actlab.theory.mesh`. Slopes are those autodiff gives: a
     surrogate where there is one, nothing of a jump. A learnt parameter counts at its start.

@@ -16,7 +16,7 @@ _K = np.arange(24)
 # Coefficients of the Legendre series through the 24 nodes.
 _SERIES = np.polynomial.legendre.legvander(_NODES, 23).T * WEIGHTS * (_K[:, None] + 0.5)
 _LAST = 16  # a panel is fine where what comes from here on is rounding
-_MOST = 1_500  # panels
+_MOST = 6_000  # panels
 _NARROW = 2e-15
 
 
@@ -43,7 +43,7 @@ def mesh(act: Act, reach: float = 32.0) -> Mesh:
     found to about 1e-15 relative and becomes an edge itself.
 
     Raises:
-        InputError: the function is NaN, or so rough that 1500 panels do not do.
+        InputError: the function is NaN, or so rough that 6000 panels do not do.
     """
     told = tuple(e for e in edges(act) if abs(e) < reach)
     start = {0.0, reach, -reach, *told}
@@ -70,7 +70,7 @@ def mesh(act: Act, reach: float = 32.0) -> Mesh:
 def _halve(act: Act, start: np.ndarray) -> tuple[np.ndarray, list[float]]:
     """Return the edges once every panel is fine, and where halving went on to the last digit."""
     # What is tiny beside the values around 0, as the tail of gelu, need not be fine by its own measure.
-    unit = [1e-2 * float(np.abs(v).max()) for v in value_and_slope(act, np.linspace(-2.01, 2.01, 64))]
+    unit = [float(np.abs(v).max()) for v in value_and_slope(act, np.linspace(-2.01, 2.01, 64))]
     low, high = start[:-1], start[1:]
     done, narrow = set(start.tolist()), []
     while low.size:
@@ -81,7 +81,11 @@ def _halve(act: Act, start: np.ndarray) -> tuple[np.ndarray, list[float]]:
             if np.isnan(values).any():
                 raise InputError(f"{what}{act.name} is NaN at {float(x[np.isnan(values)][0]):.6g}")
         with np.errstate(over="ignore", invalid="ignore"):
-            fine = _fine(y, unit[0]) & _fine(slope, unit[1])
+            far = np.maximum(1.0, np.abs(middle))
+            size = np.abs(y).max(axis=1)
+            # A steep function magnifies the rounding of x.
+            steep = 1 + 0.02 * np.abs(x * slope).max(axis=1) / np.maximum(size, max(unit[0], 1e-300))
+            fine = _fine(y, far * unit[0], steep) & _fine(slope, far * unit[1], steep)
         fine |= ~(np.isfinite(y) & np.isfinite(slope)).all(axis=1)  # overflow, not roughness: moments tell
         tiny = half < _NARROW * np.maximum(np.abs(middle), 1e-2)
         narrow += middle[~fine & tiny].tolist()
@@ -109,7 +113,7 @@ def _bent(act: Act, points: np.ndarray) -> set[float]:
     return set(points[((near > 1e-5) & (near > 0.5 * far)).any(axis=0)].tolist())
 
 
-def _fine(values: np.ndarray, room: float) -> np.ndarray:
+def _fine(values: np.ndarray, room: np.ndarray, steep: np.ndarray) -> np.ndarray:
     series = np.abs(values @ _SERIES.T)
     size = np.maximum(np.abs(values).max(axis=1), room)
-    return series[:, _LAST:].max(axis=1) <= 2e-14 * size + 1e-300
+    return series[:, _LAST:].max(axis=1) <= 2e-14 * steep * size + 1e-300

@@ -1,8 +1,8 @@
 r"""Networks as `transform` needs them: how much of a quantity their most nonlinear part collects.
 
-A network is a function of (x, r): r is what one activation layer does to x, and the network returns the largest value
-any part of it reaches. With r a correlation map that is a correlation; with r a product by a slope it is a slope, with
-r a sum a curvature. Martens et al. 2021, arXiv:2110.01765; Zhang, Botev, Martens 2022, arXiv:2203.08120.
+A network is a function of (x, r): r is what one activation layer does to x, and the network returns the largest
+value any part of it reaches. With r a correlation map that is a correlation; with r a product by a slope it is a
+slope, with r a sum a curvature. Martens et al. 2021, arXiv:2110.01765; Zhang, Botev, Martens 2022, arXiv:2203.08120.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class Plain:
         _count(self.depth, "a plain network's depth")
 
     def __call__(self, x: float, r: Callable[[float], float]) -> float:
+        """Return r of r ... of r of x."""
         for _ in range(self.depth):
             x = r(x)
         return x
@@ -60,6 +61,7 @@ class Residual:
             raise InputError(f"the shortcut's weight must be in [0, 1), got {self.shortcut!r}")
 
     def __call__(self, x: float, r: Callable[[float], float]) -> float:
+        """Return the larger of the whole network's value and of a branch's alone."""
         branch = Plain(self.layers)
         alone = branch(x, r)
         for count in self.blocks:

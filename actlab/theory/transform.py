@@ -6,7 +6,8 @@ chosen so that, of a unit normal input, the variance is kept, Q(1) = 1, stays ne
 
 - DKS: C(0) = 0 and C'(1) such that no part of the network has a slope above zeta;
 - TAT, smooth f: C'(1) = 1 and C''(1) such that no part of the network has a curvature above tau;
-- TAT, two half-lines (relu and its kin): leaky relu whose slope brings C(0) of the network to eta, gamma = sqrt(2 / (1 + slope^2)).
+- TAT, two half-lines (relu and its kin): leaky relu whose slope brings C(0) of the network to eta, and
+  gamma = sqrt(2 / (1 + slope^2)).
 
 Martens et al. 2021, arXiv:2110.01765; Zhang, Botev, Martens 2022, arXiv:2203.08120.
 """
@@ -34,6 +35,9 @@ from actlab.theory.networks import Network, Plain
 
 _SHIFTS, _SCALES = (0.0, 1.0, -1.0), (1.0, 0.1)  # where dks starts, which decides between solutions
 _TRIES = 50
+_PATIENCE = (
+    40  # evaluations a start: the good ones need 25, the others, as shift 0 of an odd function, never end
+)
 _STEEP = 2.0  # alpha gamma from which dks rejects a solution of TAT: its variance map is unstable
 _RELU_DKS = math.pi / (math.pi - 1)  # C'(1) of relu with its mean taken away
 
@@ -90,6 +94,8 @@ def transform(
 ) -> Transform:
     """Return the transform of an activation for a network: DKS or TAT.
 
+    Of an odd f, -t(-x) is as good a solution as t(x); which comes out is not settled.
+
     Args:
         f: elementwise; TAT takes smooth functions, relu, leaky relu and abs.
         method: ``"tat"`` or ``"dks"``.
@@ -105,7 +111,7 @@ def transform(
     >>> import actlab
     >>> t = transform(actlab.relu, "tat", network=50)
     >>> print(f"{dict(t.of.params)['negative_slope']:.3f} {t.output_scale:.4f}")
-    0.431 1.2986
+    0.431 1.2989
     """
     act = wide(f, "transform")
     if method not in ("tat", "dks"):
@@ -172,7 +178,8 @@ def _dks_leaky(target: float) -> Transform:
     k = math.pi * (target - 1) / target
     note = ""
     if k > 2:
-        note = f"C'(1) = {target:.4g} of a layer is out of reach of two half-lines, at most {math.pi / (math.pi - 2):.4g}: |x| it is"
+        most = math.pi / (math.pi - 2)
+        note = f"C'(1) = {target:.4g} of a layer is more than two half-lines have, {most:.4g}: |x| it is"
         k = 2.0
     slope = (1 - k) / (1 + math.sqrt(1 - (1 - k) ** 2))
     mean, square = (1 - slope) / math.sqrt(2 * math.pi), 0.5 * (1 + slope**2)
@@ -245,7 +252,11 @@ def _solve(
     tries += [random.uniform(*bounds) for _ in range(_TRIES - len(tries))]
     with np.errstate(all="ignore"):
         for start in tries:
-            found = root(lambda p: np.nan_to_num(np.array(off(*p), float), nan=1e6), np.asarray(start, float))
+            found = root(
+                lambda p: np.nan_to_num(np.array(off(*p), float), nan=1e6),
+                np.asarray(start, float),
+                options={"maxfev": _PATIENCE},
+            )
             if np.abs(found.fun).max() < 1e-9 and fit(found.x):
                 return found.x
     raise InputError(

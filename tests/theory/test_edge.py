@@ -40,6 +40,15 @@ def test_tanh():
     assert "goes to 0" in found.reason
 
 
+def test_sigmoid_has_one_where_it_is_a_step():
+    """None at q = 1, but E f^2 / E f'^2 grows as sqrt(q) only: from q = 46 on there is an edge."""
+    found = critical("sigmoid")
+    net = maps("sigmoid", found.sigma_w)
+    assert found.q == pytest.approx(45.624, abs=1e-3)
+    assert net.q(found.q) == pytest.approx(found.q, rel=1e-11)
+    assert net.chi(found.q) == pytest.approx(1.0, abs=1e-11)
+
+
 def test_relu_is_a_single_point():
     found = critical("relu")
     assert found.sigma_w == pytest.approx(2**0.5, rel=1e-15)
@@ -49,11 +58,14 @@ def test_relu_is_a_single_point():
 
 
 def test_where_there_is_none():
-    for name in ("softplus", "sigmoid"):
-        found = critical(name)
-        assert found.sigma_w is None
-        assert math.isnan(found.q)
-        assert found.reason == "sigma_b^2 would have to be negative at every variance"
+    found = critical("softplus")
+    assert found.sigma_w is None
+    assert math.isnan(found.q)
+    assert found.reason == "sigma_b^2 would have to be negative at every variance"
+    assert critical("square").reason == "sigma_b^2 would have to be positive at every variance"
+    repelled = critical("exponential")  # Q(q) = sigma_w^2 exp(2 q), Q' = 2 q, and chi_1 = Q
+    assert (repelled.q, repelled.q_slope) == pytest.approx((1.0, 2.0), rel=1e-12)
+    assert "pushed away" in repelled.reason
     assert "no slope" in critical("heaviside").reason
 
 

@@ -16,7 +16,7 @@ from actlab.theory.levels import levels
 C = (-0.9999, -0.7, 0.0, 0.3, 0.9, 0.999999)
 
 
-@pytest.mark.parametrize("name", ["relu", "leaky_relu", "abs", "erf", "sin", "cos"])
+@pytest.mark.parametrize("name", ["leaky_relu", "abs", "erf", "sin"])
 def test_two_numbers_against_the_closed_form(name):
     act = make(name)
     for q in (0.3, 4.0):
@@ -55,16 +55,16 @@ def test_scales_and_centres():
 def test_derivatives_in_scale_correlation_and_parameters():
     with jax.enable_x64(True):
         relu = actlab.relu
-        by_sd = jax.grad(lambda s: expect(lambda x: relu(x) ** 2, s, 0.0, (0.0,)))(2.0)
+        by_sd = jax.jit(jax.grad(lambda s: expect(lambda x: relu(x) ** 2, s, 0.0, (0.0,))))(2.0)
         assert by_sd == pytest.approx(2.0, rel=1e-14)
         c = 0.3
-        by_c = jax.grad(lambda c: expect_pair(relu, relu, c, edges=(0.0,), kinks=(0.0,)))(c)
+        by_c = jax.jit(jax.grad(lambda c: expect_pair(relu, relu, c, edges=(0.0,), kinks=(0.0,))))(c)
         assert by_c == pytest.approx(0.5 - math.acos(c) / (2 * math.pi), rel=1e-13)
 
         def mean(slope):
             return expect(lambda x: actlab.leaky_relu(x, negative_slope=slope) ** 2, 1.0, 0.0, (0.0,))
 
-        assert jax.grad(mean)(0.2) == pytest.approx(0.2, rel=1e-14)  # (1 + a^2) / 2
-        moved = jax.grad(lambda m: expect(relu, 1.0, m, (0.0,)))(0.4)
+        assert jax.jit(jax.grad(mean))(0.2) == pytest.approx(0.2, rel=1e-14)  # (1 + a^2) / 2
+        moved = jax.jit(jax.grad(lambda m: expect(relu, 1.0, m, (0.0,))))(0.4)
         assert moved == pytest.approx(0.5 * math.erfc(-0.4 / math.sqrt(2)), rel=1e-14)
     assert expect(lambda x: relu(x) ** 2, 1.0, 0.0, (0.0,)).dtype == jnp.float32

@@ -5,8 +5,11 @@ import math
 import numpy as np
 import pytest
 
+from actlab import make
 from actlab.errors import InputError
 from actlab.theory import maps
+from actlab.theory.closed import closed
+from actlab.theory.levels import levels
 
 NO_BIAS, BIAS = 0.0, 0.05**0.5
 # tanh at sigma_b^2 = 0.05; sigma_w^2: c*, chi_1, xi_c, xi_q (Schoenholz et al. 2017)
@@ -14,6 +17,7 @@ TANH = {
     1.0: (1.0, 0.75903165, 3.62698, 1.74763),
     1.3: (1.0, 0.88016351, 7.83407, 1.78524),
     2.0: (0.74408242, 1.04766600, 25.21341, 1.38798),
+    2.5: (0.44680423, 1.13351570, 11.79560, 1.17987),
     4.0: (0.16506496, 1.34240241, 6.98027, 0.87329),
 }
 
@@ -54,6 +58,26 @@ def test_where_the_variance_goes():
     assert maps("relu", 1.0).fixed_q() == 0.0
     assert math.isnan(maps("relu", 1.5).xi_c)
     assert maps("relu", 1.0, 0.5).fixed_q() == pytest.approx(0.5, rel=1e-14)  # q = q / 2 + 1 / 4
+
+
+def test_relu_forgets_as_one_over_depth_squared():
+    value, c = closed(make("relu")), 0.0
+    for depth in range(1, 10_001):
+        c = float(2 * value(1.0, 1.0, c)[0])
+        if depth in (known := {1000: 0.971, 10_000: 0.9964}):
+            assert (1 - c) * 2 * depth**2 / (9 * math.pi**2) == pytest.approx(known[depth], abs=5e-4)
+
+
+def test_selu_jacobian():
+    """Of (mean, variance) at (0, 1), Klambauer et al. 2017 equation 6, for weights whose sum is 0 and is 1."""
+    act = make("selu")
+    at = levels(act, 1.0)
+    assert 0.5 * at.value_by_sd == pytest.approx(0.08883476, abs=5e-9)
+    assert at.half_square_by_sd == pytest.approx(0.78264788, abs=5e-9)
+    assert at.slope == pytest.approx(0.98523112, abs=5e-9)
+    step = 1e-4
+    beside = levels(act, 1.0, np.array([-step, step])).square
+    assert (beside[1] - beside[0]) / (2 * step) == pytest.approx(0.30298845, abs=2e-8)
 
 
 def test_selu_contracts_to_0_1():

@@ -1,5 +1,7 @@
 """Panels hold the function to rounding, and kinks nobody told are found."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,9 @@ import pytest
 from actlab import make
 from actlab.errors import InputError
 from actlab.theory.evaluation import value_and_slope
+from actlab.theory.levels import levels
 from actlab.theory.mesh import mesh
+from actlab.theory.moments import moments
 
 
 @pytest.mark.parametrize(
@@ -42,4 +46,14 @@ def test_kinks_told_and_found():
 
 def test_too_rough():
     with pytest.raises(InputError, match="too rough on"):
-        mesh(make("siren_sine", w0=500.0))
+        mesh(make("siren_sine", w0=5000.0))
+
+
+def test_slopes_of_a_surrogate_and_of_a_narrow_corner():
+    """Where f is flat or smooth and f' is not, f' decides."""
+    boxcar = levels(make("spike_boxcar"), 1.0).slope_square
+    assert boxcar == pytest.approx(moments("spike_boxcar").slope_second_moment, rel=1e-13)
+    mu = 4.352665993287951e-9  # f' goes from 0.25 to 1 within that
+    # E f'^2 is less than the kink's by (1 - alpha)^2 / 4 pi m / sqrt(2 pi), m = mu / (1 - alpha)
+    missing = 0.75 * mu * math.pi / 4 / math.sqrt(2 * math.pi)
+    assert 0.53125 - levels(make("smu_1"), 1.0).slope_square == pytest.approx(missing, rel=1e-4)

@@ -54,8 +54,11 @@ def test_dks(name):
 @pytest.mark.parametrize("name", TAT)
 def test_tat(name):
     target = stopped(lambda s: RESNET(0.0, lambda y: s + y), 0.2, 0.1, 0.0, math.inf)
-    assert found(transform(name, "tat", 1, tau=target)) == pytest.approx(TAT[name], rel=3e-9)
-    assert found(transform(name, "tat", RESNET, tau=0.2)) == pytest.approx(TAT[name], rel=5e-8)
+    for network, tau, rel in ((1, target, 3e-9), (RESNET, 0.2, 5e-8)):
+        ours = found(transform(name, "tat", network, tau=tau))
+        if name == "tanh" and ours[1] < 0:  # its mirror image
+            ours = (ours[0], -ours[1], -ours[2], ours[3])
+        assert ours == pytest.approx(TAT[name], rel=rel)
 
 
 def test_half_lines():
@@ -95,7 +98,10 @@ VALUES = [
 def test_values(name, method, values):
     q_slope = 0.97 if method == "dks" else 1.0
     ours = transform(name, method, RESNET, zeta=12.0, q_slope=q_slope, tau=4.5, eta=0.95)
-    assert [float(ours(x)) for x in (0.6, -0.6)] == pytest.approx(values, abs=1e-6)  # in float32
+    right, left = (float(ours(x)) for x in (0.6, -0.6))
+    if name == "tanh" and -left > right:  # its mirror image
+        right, left = -left, -right
+    assert (right, left) == pytest.approx(values, abs=1e-6)  # in float32
 
 
 @pytest.mark.parametrize("name", ["gelu", "elu"])
@@ -124,7 +130,7 @@ def test_relu_at_depth_50_and_the_clamp():
     shallow = transform("relu", "tat", Plain(10))
     assert dict(shallow.of.params)["negative_slope"] == 0.0
     assert "0.8715 with relu itself, below eta=0.9" in shallow.note
-    assert "out of reach" in transform("leaky_relu", "dks", 1, zeta=4.0).note
+    assert "|x| it is" in transform("leaky_relu", "dks", 1, zeta=4.0).note
 
 
 def test_it_is_quick_once_compiled():
