@@ -45,7 +45,7 @@ def separability(run: Run, state: TrainState, *, samples: int = SAMPLES) -> Dept
     Of either split the first ``samples``; a place of more than 1,024 features is averaged over its positions first.
 
     Raises:
-        InputError: too few samples, or data whose samples have no class each.
+        InputError: too few samples, data whose samples have no class each, or a place that is not finite.
 
     """
     data = run.setup.data
@@ -75,6 +75,9 @@ def separability(run: Run, state: TrainState, *, samples: int = SAMPLES) -> Dept
         watch(apply, reading=VALUE), jax.ShapeDtypeStruct((1, *data.in_shape), jnp.float32)
     )[1]
     names = ["input", *(f"{s}.{side}" for s in run.program.sites for side in ("pre", "post")), "logits"]
+    for name in names:
+        if not (np.isfinite(a[name]).all() and np.isfinite(b[name]).all()):
+            raise InputError(f"{name} is not finite for these samples: no line can tell classes apart there")
     probes = [linear_probe(a[n], y_train, b[n], y_test, num_classes=data.num_classes) for n in names]
     return Depth(
         names=tuple(names),
