@@ -41,13 +41,13 @@ def main(argv: list[str]) -> int:
     from actlab.explain import maximise, strongest
 
     target, canvas, recipe = _target(a, subject), _canvas(a, subject, data), _recipe(a)
+    examples = strongest(subject, target, data, a.examples)  # first: it is quick, and tells what has diverged
     print(
         f"{len(target.labels)} of {target.site} in {subject.name}: {recipe.steps} steps, {len(data):,} examples"
     )
     began = time.monotonic()
     optimum = maximise(subject, target, canvas, recipe, seed=a.seed)
     seconds = time.monotonic() - began
-    examples = strongest(subject, target, data, a.examples)
 
     from actlab.report.neurons import Sheet, write_arrays, write_atlas, write_page
 
@@ -126,6 +126,9 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         raise InputError(f"--examples={a.examples}: must be at least 1")
     if not 0 <= a.seed < 2**32:
         raise InputError(f"--seed={a.seed}: must be in [0, 2**32)")
+    there = next(p for p in (a.out, *a.out.parents) if p.exists())
+    if not there.is_dir():
+        raise InputError(f"--out={a.out}: {there} is a file; name a folder, which is made if it is not there")
     return a
 
 
@@ -160,8 +163,6 @@ def _run(a: argparse.Namespace) -> tuple[Subject, np.ndarray, str]:
 
 
 def _target(a: argparse.Namespace, subject: Subject) -> Target:
-    import numpy as np
-
     from actlab.data.images import class_index
     from actlab.explain import channels, classes, directions, neurons
 
@@ -175,18 +176,35 @@ def _target(a: argparse.Namespace, subject: Subject) -> Target:
         )
     count = subject.sites.get(a.site, (1,))[-1]
     if a.directions is not None:
+        rows = _rows(a.directions, count)
         try:
-            rows = np.load(a.directions, allow_pickle=False)
-        except ValueError as e:
-            raise InputError(
-                f"{a.directions} is no .npy file of numbers: {' '.join(str(e).split()):.100}"
-            ) from e
-        return directions(subject, a.site, rows, side=a.side)
+            return directions(subject, a.site, rows, side=a.side)
+        except InputError as e:
+            raise InputError(f"--directions={a.directions}: {e}") from None
     if a.neurons is not None:
         at = None if a.at is None else tuple(_numbers("--at", a.at))
         return neurons(subject, a.site, _numbers("--neurons", a.neurons), at=at, side=a.side)
     numbers = range(min(16, count)) if a.channels is None else _numbers("--channels", a.channels)
     return channels(subject, a.site, numbers, side=a.side)
+
+
+def _rows(path: Path, count: int) -> np.ndarray:
+    """Return what the file of --directions holds."""
+    import numpy as np
+
+    right = f"a .npy file with a row of {count} numbers for each direction, as numpy.save writes it"
+    try:
+        rows = np.load(path, allow_pickle=False)
+    except OSError as e:
+        raise InputError(f"--directions={path}: {e.strerror or e}; name {right}") from e
+    except (ValueError, EOFError) as e:  # numpy's own words are of pickles, which do not help here
+        raise InputError(f"--directions={path} is no .npy file of numbers: name {right}") from e
+    if not isinstance(rows, np.ndarray):
+        rows.close()
+        raise InputError(f"--directions={path} is an archive of arrays (.npz): name {right}")
+    if not np.issubdtype(rows.dtype, np.number):
+        raise InputError(f"--directions={path} holds {rows.dtype}, no numbers: name {right}")
+    return rows
 
 
 def _canvas(a: argparse.Namespace, subject: Subject, data: np.ndarray) -> Canvas:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from actlab.errors import InputError
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 def trained(folder: Path) -> tuple[Run, TrainState]:
     """Return the run a folder holds and its newest whole checkpoint; nothing in the folder is changed.
 
-    The run is taken as one of one process and one device, whatever it was trained on. Users' own functions and
-    models are looked for in the current directory too.
+    Of a run that diverged it is the state before the step that was not finite, which is told in one line: its
+    parameters are finite, what they make of the data need not be. The run is taken as one of one process and one
+    device, whatever it was trained on. Users' own functions and models are looked for in the current directory too.
 
     Raises:
         InputError: the folder holds no run, one whose config cannot be read or built, or no checkpoint yet.
@@ -29,12 +30,17 @@ def trained(folder: Path) -> tuple[Run, TrainState]:
         raise InputError(f"{folder} does not exist: name a run folder, like runs/2026-11-22/143000")
     if not (folder / "run.json").is_file() or not (folder / ".hydra" / "config.yaml").is_file():
         raise InputError(f"{folder} holds no run: it has no run.json with .hydra/config.yaml")
-    from omegaconf import OmegaConf, open_dict
+    from omegaconf import DictConfig, OmegaConf, open_dict
 
     try:
         cfg = OmegaConf.load(folder / ".hydra" / "config.yaml")
     except Exception as e:  # YAML's, OmegaConf's and the file system's errors have no common parent
         raise InputError(f"{folder}: its config cannot be read ({' '.join(str(e).split()):.150})") from e
+    if not isinstance(cfg, DictConfig) or "model" not in cfg:
+        raise InputError(
+            f"{folder}: .hydra/config.yaml is no run's: it must have keys (model, data and others)"
+        )
+    info = _info(folder)
     with open_dict(cfg):
         cfg.pop("parallel", None)
     sys.path.append(os.getcwd())
@@ -49,7 +55,22 @@ def trained(folder: Path) -> tuple[Run, TrainState]:
         raise InputError(
             f"{folder} has no checkpoint that can be read: train on, or with a smaller checkpoint_every"
         )
+    if info.get("state") == "diverged":
+        said = str((info.get("divergence") or {}).get("message", "diverged"))
+        done = int(state.step)
+        print(
+            f"{folder} {said}; its last finite parameters are looked at, after {done} step{'s'[: done != 1]}"
+        )
     return run, state
+
+
+def _info(folder: Path) -> dict[str, Any]:
+    from actlab.train.folder import RunFolder
+
+    info = RunFolder(folder).read()
+    if not isinstance(info, dict):
+        raise InputError(f"{folder / 'run.json'} is damaged: it holds no keys with values")
+    return info
 
 
 def newest(run: Run, folder: Path) -> TrainState | None:

@@ -42,7 +42,7 @@ def strongest(
     """Return the ``count`` inputs (fewer if there are fewer) of ``x`` (N, *S) with the highest score for each unit.
 
     Raises:
-        InputError: there are no inputs, or they are not what the model takes.
+        InputError: there are no inputs, they are not what the model takes, or a score is not finite.
 
     """
     if not len(x) or x.ndim != 1 + len(subject.in_shape):
@@ -62,12 +62,17 @@ def strongest(
         scores = score(subject.weights, jnp.asarray(padded, jnp.float32), jnp.asarray(target.directions))
         found.append(np.asarray(scores)[: len(part)])
     scores_UxN = np.concatenate(found).T
+    if bad := int((~np.isfinite(scores_UxN)).any(0).sum()):
+        raise InputError(
+            f"{target.site} of {subject.name} is not finite for {bad:,} of {len(x):,} examples: a model that has "
+            "diverged, whose earlier sites may be finite"
+        )
     order = np.argsort(-scores_UxN, axis=1, kind="stable")
     index = order[:, :count]
     return Examples(
         index,
         np.take_along_axis(scores_UxN, index, 1),
         order[:, order.shape[1] // 2],
-        scores_UxN.mean(1),
-        scores_UxN.std(1),
+        scores_UxN.mean(1, dtype=np.float64),
+        scores_UxN.std(1, dtype=np.float64),
     )

@@ -93,7 +93,7 @@ def maximise(
     rounds of the same compiled program, so that memory does not grow with their number.
 
     Raises:
-        InputError: ``batch`` below 1.
+        InputError: ``batch`` below 1, or a score that is not finite where the ascent led.
 
     Source: Erhan et al. 2009, "Visualizing higher-layer features"; Olah et al. 2017, doi:10.23915/distill.00007.
 
@@ -157,6 +157,11 @@ def maximise(
         found = (x, best, show(subject.weights, rows, first)[1], jnp.moveaxis(course, 0, 1), still)
         rounds.append([np.asarray(a).reshape(size, variants, *a.shape[1:]) for a in jax.device_get(found)])
     x, best, first, course, still = (np.concatenate(parts)[:units] for parts in zip(*rounds, strict=True))
+    if not (np.isfinite(best).all() and np.isfinite(x).all()):
+        unit = target.labels[int(np.argmin(np.isfinite(best).all(1)))]
+        raise InputError(
+            f"{unit} of {target.site} is not finite where the ascent led: a smaller learning rate?"
+        )
     return Optimum(x, best, first, np.moveaxis(course, -1, 0), still)
 
 

@@ -118,8 +118,8 @@ def of_run(run: Run, state: TrainState, name: str) -> Subject:
 
 
 def class_names(data: Dataset) -> tuple[str, ...]:
-    """Return what the classes of a data set are called: their numbers."""
-    return tuple(map(str, range(data.num_classes)))
+    """Return what the outputs of a data set's models are called: their numbers, be they classes or real targets."""
+    return tuple(map(str, range(data.outputs)))
 
 
 def smooth(x: np.ndarray) -> bool:

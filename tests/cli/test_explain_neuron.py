@@ -65,8 +65,17 @@ def test_a_run_is_explained_and_left_as_it_was(actlab, trained, here):
         ("RUN --site blocks.1.act --channels 0-9999", "at most 4,096"),
         ("RUN --site blocks.1.act --neurons 0", "has no positions: its neurons are its channels"),
         ("RUN --site blocks.1.act --channels 1 --neurons 1", "--channels and --neurons exclude each other"),
-        ("RUN --site blocks.1.act --directions words.npy", "words.npy is no .npy file of numbers"),
-        ("RUN --site blocks.1.act --directions gone.npy", "No such file or directory: gone.npy"),
+        (
+            "RUN --site blocks.1.act --directions words.npy",
+            "--directions=words.npy is no .npy file of numbers: name a .npy file with a row of 8 numbers",
+        ),
+        (
+            "RUN --site blocks.1.act --directions gone.txt",
+            "--directions=gone.txt: No such file or directory; name a .npy file with a row of 8 numbers",
+        ),
+        ("RUN --site blocks.1.act --directions .", "--directions=.: Is a directory; name a .npy file"),
+        ("RUN --classes 1 --out words.npy", "--out=words.npy: words.npy is a file; name a folder"),
+        ("nowhere --classes 1 --out words.npy/in", "--out=words.npy/in: words.npy is a file; name a folder"),
         ("RUN --site blocks.1.act --at 1", "--at is the position of --neurons"),
         ("RUN --site blocks.1.act --classes 1", "--classes are logits"),
         ("RUN --classes 10", "class 10: there are 10, from 0 to 9"),
@@ -100,3 +109,59 @@ def test_a_run_without_a_checkpoint_or_with_a_broken_config_is_told(actlab, trai
     assert "bare has no checkpoint that can be read" in actlab("explain", "neuron", bare, "--classes", "1")[2]
     (bare / ".hydra" / "config.yaml").write_text("model: [")
     assert "its config cannot be read" in actlab("explain", "neuron", bare, "--classes", "1")[2]
+
+
+@pytest.mark.parametrize("content", ["- model", "words", "", "{data: {}}"])
+@pytest.mark.parametrize("kind", ["neuron", "probe"])
+def test_a_config_that_is_no_runs_is_told(actlab, here, kind, content):
+    (here / "run" / ".hydra").mkdir(parents=True)
+    (here / "run" / "run.json").write_text("{}")
+    (here / "run" / ".hydra" / "config.yaml").write_text(content)
+    code, out, err = actlab("explain", kind, "run")
+    assert (code, out, err) == (
+        2,
+        "",
+        "actlab: run: .hydra/config.yaml is no run's: it must have keys (model, data and others)\n",
+    )
+
+
+@pytest.mark.parametrize("content", ["[]", "{"])
+def test_a_run_json_that_is_damaged_is_told(actlab, trained, here, content):
+    shutil.copytree(trained, here / "run")
+    (here / "run" / "run.json").write_text(content)
+    code, _, err = actlab("explain", "neuron", "run", "--list")
+    assert (code, err.count("\n")) == (2, 1) and "run.json is damaged" in err
+
+
+def test_outputs_and_units_of_a_regression_are_explained(actlab, here):
+    tiny = ["model.width=8", "model.depth=1", "data.size=8", "batch_size=64", "steps=20", "stats=none"]
+    every = ["eval_every=20", "checkpoint_every=20", "hydra.run.dir=run"]
+    assert actlab("train", "+experiment=picture_siren", *tiny, *every)[0] == 0
+    code, out, err = actlab("explain", "neuron", "run", "--list")
+    assert (code, err) == (0, "")
+    assert [line.split() for line in out.splitlines()[1:]] == [
+        ["blocks.0.act", "8", "-"],
+        ["logits", "3", "-"],
+    ]
+    for where, labels in (["--classes", "0,2"], ["0", "2"]), (["--site", "blocks.0.act"], None):
+        code, out, err = actlab("explain", "neuron", "run", *where, "--steps", "5", "--out", "out")
+        assert (code, err) == (0, "")
+        arrays = np.load(here / "out" / "neurons.npz")
+        assert arrays["labels"].tolist() == (labels or [f"channel {i}" for i in range(8)])
+        assert arrays["inputs"].shape[1:] == (1, 2) and np.isfinite(arrays["scores"]).all()
+    assert "there are 3, from 0 to 2" in actlab("explain", "neuron", "run", "--classes", "3")[2]
+
+
+def test_a_run_that_diverged_is_told_and_not_drawn_where_it_is_not_finite(actlab, here):
+    large = ["optimizer=sgd", "optimizer.learning_rate=1e30", "data=digits", "hydra.run.dir=run"]
+    assert actlab("train", *SMALL, *large, "steps=20", "stats=none")[0] == 0
+    told = "run diverged at step 2: the pre-activation at blocks.1.act was the first non-finite value; "
+    told += "its last finite parameters are looked at, after 1 step\n"
+    code, out, err = actlab("explain", "neuron", "run", "--classes", "0")
+    assert (code, out) == (2, told) and "logits of run is not finite for 1,437 of 1,437 examples" in err
+    code, out, err = actlab("explain", "probe", "run", "--samples", "50")
+    assert (code, out) == (2, told) and "blocks.1.act.pre is not finite" in err
+    code, out, err = actlab(
+        "explain", "neuron", "run", "--site", "blocks.0.act", "--steps", "2", "--out", "out"
+    )
+    assert (code, err) == (0, "") and out.startswith(told) and (here / "out" / "atlas.png").is_file()

@@ -16,6 +16,20 @@ class Names:
         self.name, self.arguments, self.calls = name, arguments, calls
 
 
+class Sets:
+    """Pickles as an object whose attributes are then set: pickle's instruction BUILD."""
+
+    def __init__(self, target, state):
+        self.target, self.state = target, state
+
+
+class Raw:
+    """Pickles as instructions given in bytes."""
+
+    def __init__(self, instructions):
+        self.instructions = instructions
+
+
 class Storage:
     def __init__(self, kind, key, length):
         self.pid = ("storage", Reference(kind), key, "cpu", length, None)
@@ -38,23 +52,34 @@ class Writer(pickle._Pickler):  # the Python one: its save can be told how to wr
             self.save(Reference(obj.name))
             self.save(obj.arguments)
             return self.write(b"R")
+        if isinstance(obj, Sets):
+            self.save(obj.target)
+            self.save(obj.state)
+            return self.write(b"b")
+        if isinstance(obj, Raw):
+            return self.write(obj.instructions)
         return super().save(obj, save_persistent_id)
 
 
-def write(path, named, storages, *, magic=MAGIC, little=True, cut=0):
+def write(
+    path, named, storages, *, magic=MAGIC, little=True, facts=None, keys=None, length=None, cut=0, after=b""
+):
+    facts = {"little_endian": little} if facts is None else facts
     with path.open("wb") as f:
-        for value in (magic, PROTOCOL, {"little_endian": little}, named, sorted(storages)):
+        for value in (magic, PROTOCOL, facts, named, sorted(storages) if keys is None else keys):
             Writer(f, 2).dump(value)
         for key in sorted(storages):
-            f.write(struct.pack("<q", storages[key].size) + storages[key].tobytes())
+            said = storages[key].size if length is None else length
+            f.write(struct.pack("<q", said) + storages[key].tobytes())
+        f.write(after)
         f.truncate(f.tell() - cut)
     return path
 
 
-def tensor(key, kind, storage, offset, shape, strides):
+def tensor(key, kind, storage, offset, shape, strides, *, length=None):
     return Names(
         "torch._utils._rebuild_tensor_v2",
-        Storage(f"torch.{kind}", key, storage.size),
+        Storage(f"torch.{kind}", key, storage.size if length is None else length),
         offset,
         shape,
         strides,
