@@ -82,15 +82,11 @@ def separability(run: Run, state: TrainState, *, samples: int = SAMPLES) -> Dept
     one = jax.ShapeDtypeStruct((1, *data.in_shape), jnp.float32)
     shapes = jax.eval_shape(watch(apply, reading=VALUE), one)[1]
     names = ["input", *(f"{s}.{side}" for s in run.program.sites for side in ("pre", "post")), "logits"]
-<<<<<<< HEAD
     kept = [name for name in names if a[name].shape[1] <= MOST]
-    probes = [linear_probe(a[n], y_train, b[n], y_test, num_classes=data.num_classes) for n in kept]
-=======
-    for name in names:
+    for name in kept:
         if not (np.isfinite(a[name]).all() and np.isfinite(b[name]).all()):
             raise InputError(f"{name} is not finite for these samples: no line can tell classes apart there")
-    probes = [linear_probe(a[n], y_train, b[n], y_test, num_classes=data.num_classes) for n in names]
->>>>>>> fixb
+    probes = [linear_probe(a[n], y_train, b[n], y_test, num_classes=data.num_classes) for n in kept]
     return Depth(
         names=tuple(kept),
         features=tuple(a[name].shape[1] for name in kept),
