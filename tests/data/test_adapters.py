@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from actlab.data import from_arrays, from_iterable
+from actlab.data.splits import standardised
 from actlab.errors import InputError
 
 X = np.arange(40.0).reshape(20, 2)
@@ -29,8 +30,15 @@ def test_standardised_by_the_training_split_alone():
     np.testing.assert_allclose(data.x_train.mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(data.x_train.std(0), 1, rtol=1e-6)
     assert data.x_test.min() > 1  # the test split lies beyond
-    constant = from_arrays("mine", np.ones((20, 1)), Y, standardise=True)
-    np.testing.assert_array_equal(constant.x_train, 0)
+
+
+@pytest.mark.parametrize("samples", [30, 100, 5000])
+def test_a_constant_feature_becomes_0_though_its_float32_mean_is_not_it(samples):
+    """0.1 is no float32: sums of it are rounded, so that a deviation taken in float32 is not 0."""
+    constant, small = np.full(samples, 0.1, np.float32), 1e-8 * np.arange(samples, dtype=np.float32)
+    train, test = standardised(np.stack([constant, small], 1), np.float32([[0.2, 0.0]]))
+    assert not train[:, 0].any() and test[0, 0] == 0
+    assert train[:, 1].std() == pytest.approx(1, rel=1e-5)  # small, yet no constant
 
 
 def test_bytes_are_shares_and_classes_are_numbered_in_order():
@@ -55,7 +63,7 @@ def test_real_numbers_to_hit():
         ((X, Y[:5]), {}, "mine: 20 samples with 5 labels"),
         ((X, Y, X), {}, "mine: the test split needs both x_test and y_test"),
         ((X, Y), {"task": "regresion"}, "task='regresion' is unknown; did you mean 'regression'?"),
-        ((X, Y), {"test_share": 0.0}, "test_share=0.0 of 20 samples leaves a split empty"),
+        ((X, Y), {"test_share": 0.0}, "data.test_share=0.0: must be a number above 0 and below 1"),
         ((np.array([["a"]] * 20), Y), {}, "must be numbers"),
         ((X * 1j, Y), {}, "must be real numbers"),
         (
