@@ -33,8 +33,8 @@ def shuffled(
 def standardised(x_train: np.ndarray, x_test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return both splits with every feature less its mean, over its standard deviation, of the training split.
 
-    float32, computed in float64. A feature that is constant there, its deviation at most a millionth of its mean (about
-    what float32 resolves), becomes 0 in both.
+    float32, computed in float64. A feature that is constant there, its deviation at most a millionth of its mean
+    (about what float32 resolves), becomes 0 in both.
 
     >>> [part.tolist() for part in standardised(np.array([[1.0, 5.0], [3.0, 5.0]]), np.array([[4.0, 6.0]]))]
     [[[-1.0, 0.0], [1.0, 0.0]], [[2.0, 0.0]]]
