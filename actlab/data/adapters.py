@@ -36,7 +36,7 @@ def from_arrays(
 
     Args:
         name: what it is called where results are shown.
-        x: samples, numbers; bytes (uint8) are taken as shares of 255.
+        x: samples, numbers; bytes (an array of uint8) are taken as shares of 255, in both splits or in none.
         y: ``classes``: (N,) whole numbers or strings, which are numbered in sorted order. ``regression``: (N,) or
             (N, ..., K) real numbers.
         x_test, y_test: the test split; without it ``test_share`` of the samples is held out.
@@ -46,30 +46,45 @@ def from_arrays(
         standardise: every feature less its mean, over its standard deviation, both of the training split.
 
     Raises:
-        InputError: arrays that do not fit together or hold what is no finite number; classes only the test split has.
+        InputError: arrays that do not fit together, are empty or hold what is no finite number; one class alone;
+            classes only the test split has.
 
     >>> data = from_arrays("pets", np.ones((10, 3)), ["cat", "dog"] * 5)
     >>> data.num_classes, data.x_train.shape, data.y_test.tolist()
     (2, (8, 3), [0, 1])
     """
     if task not in GOALS:
-        raise InputError(f"task={task!r} is unknown{suggest(str(task), GOALS)}")
+        raise InputError(f"data.task={task!r} is unknown{suggest(str(task), GOALS)}")
     if (x_test is None) != (y_test is None):
         raise InputError(f"{name}: the test split needs both x_test and y_test")
-    x, y = _samples(x, f"{name}: x"), np.asarray(y)
+    labels = _targets if task == "regression" else _classes
+    given = np.asarray(x).dtype
+    x, y = _samples(x, f"{name}: x"), labels(_array(y, f"{name}: y"), f"{name}: y")
     if len(x) != len(y):
         raise InputError(f"{name}: {len(x)} samples with {len(y)} labels")
-    if x_test is None:
+    split = x_test is None
+    if split:
         x, y, x_test, y_test = shuffled(x, y, test_share=test_share, seed=split_seed)
     else:
-        x_test, y_test = _samples(x_test, f"{name}: x_test"), np.asarray(y_test)
+        kind = np.asarray(x_test).dtype
+        if (given == np.uint8) != (kind == np.uint8):  # or one split alone would be divided by 255
+            raise InputError(
+                f"{name}: x is {given.name}, x_test {kind.name}: must both be uint8 (0 to 255), or neither"
+            )
+        x_test = _samples(x_test, f"{name}: x_test")
+        y_test = labels(_array(y_test, f"{name}: y_test"), f"{name}: y_test")
+        if x.shape[1:] != x_test.shape[1:]:
+            raise InputError(
+                f"{name}: a sample of x is {x.shape[1:]}, one of x_test {x_test.shape[1:]}: must be the same"
+            )
     if standardise:
         x, x_test = standardised(x, x_test)
     if task == "regression":
-        return Dataset(name, x, _targets(y, name), x_test, _targets(y_test, name), num_classes=None)
-    classes = np.unique(_classes(y, name))
-    numbers = [_numbered(labels, classes, name) for labels in (y, _classes(y_test, name))]
-    return Dataset(name, x, numbers[0], x_test, numbers[1], num_classes=len(classes))
+        return Dataset(name, x, y, x_test, y_test, num_classes=None)
+    _check_classes(y, y_test, name, split)
+    classes = np.unique(y)
+    y, y_test = (np.searchsorted(classes, part).astype(np.int32) for part in (y, y_test))
+    return Dataset(name, x, y, x_test, y_test, num_classes=len(classes))
 
 
 def from_iterable(
@@ -147,11 +162,26 @@ def _entry(sample: Mapping[str, Any], key: str, what: str) -> Any:
 
 
 def _samples(values: Any, what: str) -> np.ndarray:
-    """Return float32 samples."""
-    array = np.asarray(values)
+    """Return float32 samples (N, ...), bytes as shares of 255."""
+    array = _array(values, what)
     if array.dtype == np.uint8:
         return array.astype(np.float32) / np.float32(255)
     return _real(array, what)
+
+
+def _array(values: Any, what: str) -> np.ndarray:
+    """Return an array (N, ...) in which there is something."""
+    array = np.asarray(values)
+    if array.ndim == 0:
+        raise InputError(f"{what} is a single value: must be an array (N, ...) of N samples")
+    if not array.size:
+        why = (
+            "no samples"
+            if not len(array)
+            else f"samples of shape {array.shape[1:]}, in which there is nothing"
+        )
+        raise InputError(f"{what} has {why}")
+    return array
 
 
 def _real(array: np.ndarray, what: str) -> np.ndarray:
@@ -159,38 +189,55 @@ def _real(array: np.ndarray, what: str) -> np.ndarray:
         raise InputError(f"{what} is {array.dtype.name}: must be numbers")
     if np.iscomplexobj(array):
         raise InputError(f"{what} is {array.dtype.name}: must be real numbers")
-    array = array.astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # told below
+        array = array.astype(np.float32)
     if bad := int(np.sum(~np.isfinite(array))):
         at = np.argwhere(~np.isfinite(array))[0].tolist()
         raise InputError(f"{what} has {bad} values that are no finite float32, the first at {at}")
     return array
 
 
-def _targets(y: np.ndarray, name: str) -> np.ndarray:
-    array = _real(y, f"{name}: y")
+def _targets(y: np.ndarray, what: str) -> np.ndarray:
+    array = _real(y, what)
     return array[:, None] if array.ndim == 1 else array
 
 
-def _classes(y: np.ndarray, name: str) -> np.ndarray:
+def _classes(y: np.ndarray, what: str) -> np.ndarray:
     """Return labels (N,) that are whole numbers or strings."""
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:
-        raise InputError(f"{name}: labels have shape {y.shape}: of classes it must be (N,)")
+        raise InputError(f"{what} has shape {y.shape}: of classes it must be (N,)")
     if y.dtype == object and all(isinstance(v, str) for v in y):
         return y.astype(str)
     if np.issubdtype(y.dtype, np.floating):
-        if not np.array_equal(y, np.round(y)):  # NaN is unequal too
-            raise InputError(f"{name}: labels are real numbers: set task=regression, or give classes")
+        if bad := int(np.sum(~np.isfinite(y))):
+            raise InputError(f"{what} has {bad} labels that are NaN or infinite: must be classes")
+        if not np.array_equal(y, np.round(y)) or np.abs(y).max() > 2**53:  # beyond it all floats are whole
+            raise InputError(f"{what} is of real numbers: set data.task=regression, or give classes")
         return y.astype(np.int64)
     if y.dtype != bool and not np.issubdtype(y.dtype, np.integer) and y.dtype.kind != "U":
-        raise InputError(f"{name}: labels are {y.dtype.name}: must be whole numbers or strings")
+        raise InputError(f"{what} is {y.dtype.name}: classes must be whole numbers or strings")
     return y
 
 
-def _numbered(y: np.ndarray, classes: np.ndarray, name: str) -> np.ndarray:
-    y = _classes(y, name)
-    unknown = np.setdiff1d(y, classes)
-    if len(unknown):
+def _check_classes(y: np.ndarray, y_test: np.ndarray, name: str, split: bool) -> None:
+    """Refuse one class, and classes that training lacks; ``split``: it is a shuffle that put them there."""
+    if (y.dtype.kind == "U") != (y_test.dtype.kind == "U"):
+        raise InputError(
+            f"{name}: y is {y.dtype.name}, y_test {y_test.dtype.name}: must both name classes alike"
+        )
+    everything = np.unique(np.concatenate([y, y_test]))
+    if len(everything) < 2:
+        raise InputError(f"{name} has one class: there is nothing to tell apart")
+    unknown = np.setdiff1d(y_test, y)
+    if not len(unknown):
+        return
+    if not split:
         raise InputError(f"{name}: class {unknown[0]} is in the test split only")
-    return np.searchsorted(classes, y).astype(np.int32)
+    count = int(np.sum(y_test == unknown[0]))
+    other = "more samples of it" if y.dtype.kind == "U" else "data.task=regression"
+    raise InputError(
+        f"{name}: class {unknown[0]} has {count} sample{'s' * (count > 1)}, all in the test split: another "
+        f"data.split_seed, or {other}"
+    )

@@ -10,10 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from actlab.data.dataset import Dataset
-from actlab.data.tabular import sklearn_datasets
+from actlab.data.images import PHOTOS, Photo, bundled_path, read_photo
 from actlab.errors import InputError, suggest
-
-PHOTOS = ("china.jpg", "flower.jpg")
 
 
 def picture(path: str = "china.jpg", *, size: int = 128, grey: bool = False) -> Dataset:
@@ -28,17 +26,19 @@ def picture(path: str = "china.jpg", *, size: int = 128, grey: bool = False) -> 
 
     Args:
         path: ``china.jpg`` or ``flower.jpg``, photographs by danielbuechele and vultilion that come with
-            scikit-learn (CC BY 2.0), or an image file of your own, relative to where the command runs.
+            scikit-learn (CC BY 2.0), or an image file of your own, relative to where the command runs; what is
+            transparent in it becomes white.
         size: pixels along each side.
         grey: brightness alone, (size**2, 1).
 
     Raises:
-        InputError: no such file, not an image, or one smaller than ``size``; pillow or scikit-learn is missing.
+        InputError: no such file, one that `read_photo` does not read, or smaller than ``size``; Pillow or
+            scikit-learn is missing.
 
     """
     if isinstance(size, bool) or not isinstance(size, int) or size < 2:
         raise InputError(f"size={size!r}: must be an integer >= 2")
-    pixels = _square(_open(path), size, path, grey)
+    pixels = _square(_photo(path), size, path, grey)
     line = np.linspace(-1, 1, size, dtype=np.float32)
     x = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 2)
     y = pixels.reshape(size * size, -1) * 2 - 1
@@ -79,32 +79,27 @@ def psnr(mean_squared_error: float, *, peak: float = 2.0) -> float:
     return float(10 * np.log10(peak**2 / mean_squared_error))
 
 
-def _open(path: str):
-    try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError:
-        raise InputError("pictures need pillow: pip install 'actlab[data]'") from None
+def _photo(path: str) -> Photo:
     file = Path(path).expanduser()
     if path in PHOTOS and not file.exists():
-        images = sklearn_datasets("picture").load_sample_images()
-        names = [Path(name).name for name in images.filenames]
-        return Image.fromarray(images.images[names.index(path)])
+        file = bundled_path(path)
+    if file.is_dir():
+        raise InputError(f"data.path={path} is a folder: must be an image file")
     if not file.is_file():
         raise InputError(f"{path} does not exist{suggest(path, PHOTOS)}")
-    try:
-        return Image.open(file).convert("RGB")
-    except (UnidentifiedImageError, OSError) as e:
-        raise InputError(f"{path} is no image that can be read ({str(e).splitlines()[0]})") from None
+    return read_photo(file, smallest=1)  # what is asked for is `size`
 
 
-def _square(image, size: int, path: str, grey: bool) -> np.ndarray:
+def _square(photo: Photo, size: int, path: str, grey: bool) -> np.ndarray:
     """Return the central square in [0, 1], (size, size) or (size, size, 3)."""
-    side = min(image.size)
-    if side < size:
-        raise InputError(f"size={size}: {path} has {image.size[0]} x {image.size[1]} pixels")
-    left, top = ((n - side) // 2 for n in image.size)
-    square = (left, top, left + side, top + side)
     from PIL import Image
 
+    height, width, _ = photo.pixels.shape
+    side = min(height, width)
+    if side < size:
+        raise InputError(f"size={size}: {path} has {width} x {height} pixels")
+    left, top = (width - side) // 2, (height - side) // 2
+    square = (left, top, left + side, top + side)
+    image = Image.fromarray(photo.pixels)
     image = (image.convert("L") if grey else image).resize((size, size), Image.Resampling.BOX, box=square)
     return np.asarray(image, np.float32) / np.float32(255)

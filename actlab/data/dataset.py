@@ -27,17 +27,18 @@ class Dataset:
     float32 (N, ...)        float32 (N, ..., K)     ``regression``   K real numbers
     ======================  ======================  ===============  ============================================
 
-    Other widths of the same kind are converted. Compares by identity.
+    Other widths of the same kind are converted. Numbers are finite. Compares by identity.
 
     Args:
         name: what it is called where results are shown.
         x_train, y_train, x_test, y_test: the two splits.
-        num_classes: classes, or tokens there are; None for regression.
+        num_classes: classes, or tokens there are, an integer >= 1; None for regression.
         vocabulary: tokens that ``x`` is made of, by default ``num_classes`` where the task is ``tokens``; None where
             samples are no tokens.
 
     Raises:
-        InputError: samples and labels do not fit together, or arrays are of another kind.
+        InputError: samples and labels do not fit together; arrays are of another kind, empty, or hold what is no
+            finite float32 or no int32.
 
     >>> line = np.linspace(0, 1, 6).reshape(6, 1)
     >>> data = Dataset("line", line[:4], 2 * line[:4], line[4:], 2 * line[4:])
@@ -81,6 +82,11 @@ class Dataset:
         return tuple(jax.ShapeDtypeStruct((batch, *a.shape[1:]), a.dtype) for a in (x, y))
 
     def __post_init__(self):
+        for name in ("num_classes", "vocabulary"):
+            count = getattr(self, name)
+            whole = isinstance(count, (int, np.integer)) and not isinstance(count, bool)
+            if count is not None and not (whole and count >= 1):
+                raise InputError(f"{self.name}: {name}={count!r}: must be an integer >= 1")
         for split in ("train", "test"):
             for which in ("x", "y"):
                 array = _of_known_kind(getattr(self, f"{which}_{split}"), f"{self.name}: {which}_{split}")
@@ -139,10 +145,23 @@ class Dataset:
 
 
 def _of_known_kind(array: np.ndarray, what: str) -> np.ndarray:
-    """Return an array as float32 or int32, itself if it is one."""
+    """Return an array as finite float32 or as int32, itself if it is one."""
     array = np.asarray(array)
+    if array.ndim == 0 or not math.prod(array.shape[1:]):
+        raise InputError(f"{what} has shape {array.shape}: must be (N, ...) with something in each")
     if np.issubdtype(array.dtype, np.floating):
-        return array.astype(np.float32, copy=False)
+        with np.errstate(over="ignore"):  # told below
+            array = array.astype(np.float32, copy=False)
+        if bad := array.size - np.count_nonzero(np.isfinite(array)):
+            raise InputError(
+                f"{what} has {bad} values that are no finite float32 (NaN, infinite or too large)"
+            )
+        return array
     if np.issubdtype(array.dtype, np.integer):
+        limits = np.iinfo(np.int32)
+        if array.size and not np.can_cast(array.dtype, np.int32):
+            for extreme in (int(array.min()), int(array.max())):
+                if not limits.min <= extreme <= limits.max:
+                    raise InputError(f"{what} has {extreme}: whole numbers must fit int32")
         return array.astype(np.int32, copy=False)
     raise InputError(f"{what} is {array.dtype.name}: must be real or whole numbers")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from actlab.errors import InputError, suggest
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA")  # 8 bits a channel, whose colours are certain
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 SMALLEST, LARGEST = 32, 20_000  # pixels along a side
+PHOTOS = ("china.jpg", "flower.jpg")  # scikit-learn's: a palace and a daisy
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,42 +30,43 @@ class Photo:
     pixels: np.ndarray
 
 
-def read_photo(path: Path) -> Photo:
+def read_photo(path: Path, *, smallest: int = SMALLEST) -> Photo:
     """Read an image file as RGB; grey and palettes become RGB, what is transparent becomes white.
 
     Raises:
         InputError: Pillow is not installed; the file is no image, is damaged, has a mode of more than 8 bits a
-            channel or another colour space, or a side shorter than 32 or longer than 20,000 pixels.
+            channel or another colour space, a side shorter than ``smallest`` or longer than 20,000 pixels, or more
+            pixels in all than Pillow's limit, 89 million.
         OSError: the file cannot be opened.
 
     """
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError:
-        raise InputError("reading images needs Pillow: pip install 'actlab[vision]'") from None
+        raise InputError("reading images needs Pillow: pip install 'actlab[data]'") from None
     path = Path(path)
-    with path.open("rb") as file:
+    with path.open("rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             image = Image.open(file)
             if image.mode not in MODES:
                 raise InputError(
                     f"{path} has mode {image.mode}: images of 8 bits a channel, grey or RGB, are read"
                 )
-            if not SMALLEST <= min(image.size) <= max(image.size) <= LARGEST:
+            if not smallest <= min(image.size) <= max(image.size) <= LARGEST:
                 raise InputError(
-                    f"{path} is {image.width} x {image.height}: sides must be {SMALLEST} to {LARGEST:,} pixels"
+                    f"{path} is {image.width} x {image.height}: sides must be {smallest} to {LARGEST:,} pixels"
                 )
             rgba = image.convert("RGBA")
         except InputError:
             raise
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+            raise InputError(
+                f"{path} is too large: {Image.MAX_IMAGE_PIXELS:,} pixels in all are read at most"
+            ) from None
         except UnidentifiedImageError:
             raise InputError(f"{path} is no image that Pillow can read") from None
-        except (
-            OSError,
-            ValueError,
-            SyntaxError,
-            Image.DecompressionBombError,
-        ) as e:  # as its decoders raise them
+        except (OSError, ValueError, SyntaxError) as e:  # as its decoders raise them
             raise InputError(f"{path} is damaged: {' '.join(str(e).split()):.100}") from e
     white = Image.new("RGBA", rgba.size, "white")
     return Photo(path.name, np.asarray(Image.alpha_composite(white, rgba).convert("RGB")))
@@ -86,17 +89,26 @@ def read_photos(folder: Path) -> list[Photo]:
 
 
 def bundled_photos() -> list[Photo]:
-    """Return scikit-learn's two photographs: china.jpg (a palace), flower.jpg (a daisy); CC BY 2.0.
+    """Return scikit-learn's two photographs, `PHOTOS`: china.jpg (a palace), flower.jpg (a daisy); CC BY 2.0.
 
     Raises:
         InputError: scikit-learn or Pillow is not installed.
 
     """
+    return [read_photo(bundled_path(name)) for name in PHOTOS]
+
+
+def bundled_path(name: str) -> Path:
+    """Return where the photograph of that name, one of `PHOTOS`, is.
+
+    Raises:
+        InputError: scikit-learn is not installed.
+
+    """
     spec = importlib.util.find_spec("sklearn")
     if spec is None or not spec.submodule_search_locations:
-        raise InputError("the bundled photographs are scikit-learn's: pip install 'actlab[vision]'")
-    folder = Path(spec.submodule_search_locations[0], "datasets", "images")
-    return [read_photo(folder / name) for name in ("china.jpg", "flower.jpg")]
+        raise InputError("the bundled photographs are scikit-learn's: pip install 'actlab[data]'")
+    return Path(spec.submodule_search_locations[0], "datasets", "images", name)
 
 
 def centre(photo: Photo, size: int) -> np.ndarray:

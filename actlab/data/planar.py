@@ -50,18 +50,18 @@ def spirals(
     Args:
         samples: points (N, 2) in all; two thirds are for training.
         noise: standard deviation of the normal noise added to each coordinate.
-        turns: revolutions of an arm.
+        turns: revolutions of an arm, above 0 and below 100.
         arms: number of arms k, and classes.
         seed: of the points; the same for every run.
 
     Raises:
-        InputError: too few samples, a noise below 0, no turns, fewer than 2 arms or more than 7.
+        InputError: too few samples, a noise below 0, turns out of range, fewer than 2 arms or more than 7.
 
     >>> spirals(arms=3).num_classes
     3
     """
     if not 0 < turns < 100:
-        raise InputError(f"turns={turns}: must be a number > 0")
+        raise InputError(f"turns={turns}: must be a number above 0 and below 100")
     if not 2 <= arms <= 7:
         raise InputError(f"arms={arms}: must be an integer from 2 to 7")
 
@@ -100,6 +100,8 @@ def rings(*, samples: int = 1500, noise: float = 0.08, count: int = 2, seed: int
 def checkerboard(*, samples: int = 1500, noise: float = 0.0, squares: int = 4, seed: int = 0) -> Dataset:
     """Return points of the square [-1.5, 1.5]^2 by the colour of the board's square they lie in (before noise).
 
+    Both colours have half of the points, and within a colour every square is as likely as another.
+
     Args:
         samples: points (N, 2) in all; two thirds are for training.
         noise: standard deviation of the normal noise added to each coordinate.
@@ -115,11 +117,13 @@ def checkerboard(*, samples: int = 1500, noise: float = 0.0, squares: int = 4, s
     if not 2 <= squares <= 16:
         raise InputError(f"squares={squares}: must be an integer from 2 to 16")
 
+    colour = np.indices((squares, squares)).sum(0) % 2
+    of_colour = [np.argwhere(colour == k) for k in (0, 1)]  # on an odd board there is one more of 0
+
     def draw(rng, label, u):
-        row = rng.integers(squares, size=len(label))
-        column = 2 * rng.integers((squares + 1) // 2, size=len(label)) + (row + label) % 2
-        column = np.where(column < squares, column, column - 2)  # an odd board has rows with one square less
-        corner = np.stack([column, row], 1)
+        corner = np.empty((len(label), 2))
+        for k, corners in enumerate(of_colour):
+            corner[label == k] = corners[np.floor(u[label == k] * len(corners)).astype(int)]
         return (corner + rng.random((len(label), 2))) * (3 / squares) - 1.5
 
     return _planar("checkerboard", draw, 2, samples, noise, seed)

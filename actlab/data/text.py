@@ -25,8 +25,9 @@ def text(
 ) -> Dataset:
     """Return windows of a text: tokens (N, T) and, one further on, those to be foretold; the last tenth is the test.
 
-    The split is by position, so nothing of the test has been read. Windows stand side by side, each begins where the
-    one before ended, and what is left over is dropped.
+    The split is by position: no training window holds a token of the test. Pieces (``bpe``) are learnt from the
+    training part, but the alphabet (``char``) is the whole text's: every character of the test has a token. Windows
+    stand side by side, each begins where the one before ended, and what is left over is dropped.
 
     Args:
         path: a UTF-8 file, or a folder whose ``*.txt`` and ``*.md`` files, those in folders below too, are read in

@@ -100,7 +100,7 @@ def gate_maps(
     """Return the maps of the input and of the state to ``parts`` gates.
 
     The state's is orthogonal for each gate, as in Keras; under ``torch_default`` all is U(-1/sqrt(H), 1/sqrt(H)), as
-    in PyTorch's recurrent layers.
+    in PyTorch's recurrent layers, but that `LSTMCell` adds 1 to the forget gate's bias, which PyTorch does not.
     """
     if init == "torch_default":
         _, uniform = initializer(init, width)
@@ -173,7 +173,8 @@ class Recurrent(nnx.Module):
         dropout: share of a layer's outputs dropped in training.
         pool: what the head sees: ``none`` all positions' outputs, ``last`` the states after the last position read,
             ``mean`` their mean.
-        init: name of an initialiser, see ``actlab.nn.initializer``; the state's maps are orthogonal, or as PyTorch's.
+        init: name of an initialiser, see ``actlab.nn.initializer``; the state's maps are orthogonal, or as PyTorch's
+            (the LSTM's forget bias 1 higher).
         gain: factor of the initial kernels.
         dtype: compute dtype; parameters stay float32.
         rngs: where initial values come from.

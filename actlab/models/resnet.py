@@ -95,7 +95,7 @@ class PreActBlock(nnx.Module):
         skip = x if self.shortcut is None else self.shortcut(h)
         h = self.second(self.conv1(h), train=train, key=fold(key, 2))
         if self.dropout is not None and train:
-            h = self.dropout(h, key)
+            h = self.dropout(h, fold(key, 3))
         h = self.conv2(h)
         return skip + h if self.residual else h
 

@@ -57,8 +57,9 @@ def uniform_linear(d_in: int, d_out: int, scale, *, dtype, rngs: nnx.Rngs) -> nn
 class Siren(nnx.Module):
     """``depth`` layers of ``width`` units over coordinates, sites ``blocks.<i>.act``, and a linear map to K numbers.
 
-    ``activation=sin`` is SIREN; ``siren_sine`` has the factor inside and would apply it twice. With relu the factors
-    rescale parameters, no more: factor times hidden weight is drawn with He's variance, 2/n.
+    ``activation=sin`` is SIREN; ``siren_sine`` has the factor inside and would apply it twice. With relu a hidden
+    layer's factor times its weights has He's variance, 2/n, but the factor multiplies the biases too, so they begin
+    ``omega`` times as wide as PyTorch's.
 
     Args:
         act: the activation, one of its own at each site.

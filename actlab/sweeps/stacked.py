@@ -19,8 +19,7 @@ from jax.sharding import PartitionSpec as P
 
 from actlab.train.look import Eyes
 from actlab.train.loop import Run
-from actlab.train.setup import TrainState
-from actlab.train.step import run_once
+from actlab.train.setup import TrainState, run_once
 
 Strategy = Literal["map", "vmap"]
 

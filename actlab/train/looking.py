@@ -17,8 +17,8 @@ from actlab.stats.observer import Key, Rows
 from actlab.stats.sites import active_units
 from actlab.stats.spectra import ranks, selectivity
 from actlab.train.numbers import traced
-from actlab.train.setup import TrainState
-from actlab.train.step import Program, run_once
+from actlab.train.setup import TrainState, run_once
+from actlab.train.step import Program
 from actlab.train.whole_run import whole_run
 
 EVAL_BATCH = 1024

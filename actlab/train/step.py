@@ -27,7 +27,7 @@ from actlab.stats.observer import Key, Observer, Rows
 from actlab.stats.scanned import places, unstacked
 from actlab.train import numbers
 from actlab.train.flops import matmul_flops
-from actlab.train.setup import Setup, TrainState
+from actlab.train.setup import Setup, TrainState, run_once
 from actlab.train.update import updated
 
 
@@ -395,8 +395,3 @@ class Program:
         inputs = self.batch(state, x, y)
         _, rows, _ = self._recorded(state, *inputs, every=1, every_row=True, **self._start())
         return rows.vector(self.keys)
-
-
-def run_once() -> dict[str, Any] | None:
-    """Return compiler options for what runs seldom: on CPU, unoptimised code (compiles 2 to 6 times faster)."""
-    return {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from actlab.data import from_arrays, from_iterable
+from actlab.data.splits import standardised
 from actlab.errors import InputError
 
 X = np.arange(40.0).reshape(20, 2)
@@ -29,8 +30,15 @@ def test_standardised_by_the_training_split_alone():
     np.testing.assert_allclose(data.x_train.mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(data.x_train.std(0), 1, rtol=1e-6)
     assert data.x_test.min() > 1  # the test split lies beyond
-    constant = from_arrays("mine", np.ones((20, 1)), Y, standardise=True)
-    np.testing.assert_array_equal(constant.x_train, 0)
+
+
+@pytest.mark.parametrize("samples", [30, 100, 5000])
+def test_a_constant_feature_becomes_0_though_its_float32_mean_is_not_it(samples):
+    """0.1 is no float32: sums of it are rounded, so that a deviation taken in float32 is not 0."""
+    constant, small = np.full(samples, 0.1, np.float32), 1e-8 * np.arange(samples, dtype=np.float32)
+    train, test = standardised(np.stack([constant, small], 1), np.float32([[0.2, 0.0]]))
+    assert not train[:, 0].any() and test[0, 0] == 0
+    assert train[:, 1].std() == pytest.approx(1, rel=1e-5)  # small, yet no constant
 
 
 def test_bytes_are_shares_and_classes_are_numbered_in_order():
@@ -55,7 +63,7 @@ def test_real_numbers_to_hit():
         ((X, Y[:5]), {}, "mine: 20 samples with 5 labels"),
         ((X, Y, X), {}, "mine: the test split needs both x_test and y_test"),
         ((X, Y), {"task": "regresion"}, "task='regresion' is unknown; did you mean 'regression'?"),
-        ((X, Y), {"test_share": 0.0}, "test_share=0.0 of 20 samples leaves a split empty"),
+        ((X, Y), {"test_share": 0.0}, "data.test_share=0.0: must be a number above 0 and below 1"),
         ((np.array([["a"]] * 20), Y), {}, "must be numbers"),
         ((X * 1j, Y), {}, "must be real numbers"),
         (
@@ -63,9 +71,39 @@ def test_real_numbers_to_hit():
             {},
             "x has 1 values that are no finite float32, the first at [3, 1]",
         ),
-        ((X, Y + 0.5), {}, "mine: labels are real numbers: set task=regression, or give classes"),
-        ((X, np.stack([Y, Y], 1)), {}, "mine: labels have shape (16, 2): of classes it must be (N,)"),
+        ((X, Y + 0.5), {}, "mine: y is of real numbers: set data.task=regression, or give classes"),
+        ((X, Y + 1e300), {}, "mine: y is of real numbers: set data.task=regression, or give classes"),
+        ((X, np.where(Y == 1, np.inf, Y)), {}, "mine: y has 5 labels that are NaN or infinite"),
+        ((X, np.stack([Y, Y], 1)), {}, "mine: y has shape (20, 2): of classes it must be (N,)"),
         ((X, Y, X, Y + 1), {}, "mine: class 4 is in the test split only"),
+        (
+            (X, np.arange(20)),
+            {},
+            "has 1 sample, all in the test split: another data.split_seed, or data.task=reg",
+        ),
+        ((X, [*"abcdefghijklmnopqrst"]), {}, "another data.split_seed, or more samples of it"),
+        ((X, Y * 0), {}, "mine has one class: there is nothing to tell apart"),
+        ((X, Y, X, Y.astype(str)), {}, "mine: y is int64, y_test str672: must both name classes alike"),
+        ((X * 1e300, Y), {}, "mine: x has 39 values that are no finite float32, the first at [0, 1]"),
+        (
+            (X, X[:, 0] * 1e300, X, Y),
+            {"task": "regression"},
+            "mine: y has 19 values that are no finite float32",
+        ),
+        ((X.astype(np.uint8), Y, X, Y), {}, "mine: x is uint8, x_test float64: must both be uint8"),
+        (
+            (X, Y, X[:, :1], Y),
+            {"standardise": True},
+            "mine: a sample of x is (2,), one of x_test (1,): must be the same",
+        ),
+        ((3.0, Y), {}, "mine: x is a single value: must be an array (N, ...)"),
+        ((X, 3), {}, "mine: y is a single value"),
+        ((X[:0], Y[:0]), {}, "mine: x has no samples"),
+        ((X[:, :0], Y), {}, "mine: x has samples of shape (0,), in which there is nothing"),
+        ((X, Y), {"test_share": np.nan}, "data.test_share=nan: must be a number above 0 and below 1"),
+        ((X, Y), {"test_share": np.inf}, "data.test_share=inf: must be a number above 0 and below 1"),
+        ((X, Y), {"test_share": 0.99}, "data.test_share=0.99 of 20 samples leaves a split empty"),
+        ((X, Y), {"split_seed": -1}, "data.split_seed=-1: must be an integer >= 0"),
     ],
 )
 def test_what_arrays_cannot_be(arguments, options, message):

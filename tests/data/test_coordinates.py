@@ -13,6 +13,8 @@ def here(tmp_path, monkeypatch):
     rows[:4, :, 0] = 255  # the upper half is red, the columns left of the middle are blue besides
     rows[:, :6, 2] = 255
     image.fromarray(rows).save("mine.png")
+    image.new("RGBA", (4, 4)).save("clear.png")
+    image.new("I;16", (4, 4)).save("deep.png")
     (tmp_path / "text.png").write_text("no image")
 
 
@@ -26,6 +28,10 @@ def test_colours_lie_where_the_coordinates_say():
     np.testing.assert_array_equal(data.y_test, data.y_train)
     assert (data.x_train.min(), data.x_train.max()) == (-1, 1)
     assert picture("mine.png", size=4, grey=True).outputs == 1
+
+
+def test_what_is_transparent_is_white():
+    assert (picture("clear.png", size=4).y_train == 1).all()
 
 
 def test_photographs_come_with_scikit_learn():
@@ -53,7 +59,9 @@ def test_psnr():
     ("make", "message"),
     [
         (lambda: picture("chima.jpg"), "chima.jpg does not exist; did you mean 'china.jpg'"),
-        (lambda: picture("text.png"), "text.png is no image that can be read"),
+        (lambda: picture("text.png"), "text.png is no image that Pillow can read"),
+        (lambda: picture("deep.png", size=4), "deep.png has mode I;16: images of 8 bits a channel"),
+        (lambda: picture(".", size=4), "data.path=. is a folder: must be an image file"),
         (lambda: picture("mine.png", size=9), "size=9: mine.png has 12 x 8 pixels"),
         (lambda: picture("mine.png", size=1), "size=1: must be an integer >= 2"),
         (lambda: signal("sine"), "name='sine' is unknown; "),

@@ -54,6 +54,28 @@ def test_arrays_that_are_right_are_not_copied():
         (TOKENS, CLASSES, {"num_classes": 3}, "make them float32, or give the vocabulary"),
         (TOKENS, TOKENS[:, :3], {"num_classes": 5}, "one token for every position"),
         (TOKENS, TOKENS, {"num_classes": 5, "vocabulary": 4}, r"tokens must be in \[0, 4\)"),
+        (REAL, CLASSES, {"num_classes": 3.0}, "made: num_classes=3.0: must be an integer >= 1"),
+        (TOKENS, CLASSES, {"num_classes": 3, "vocabulary": 0}, "made: vocabulary=0: must be an integer >= 1"),
+        (
+            TOKENS + 2**40,
+            TOKENS,
+            {"num_classes": 5},
+            "made: x_train has 1099511627776: whole numbers must fit",
+        ),
+        (
+            np.where(REAL > 0.8, np.nan, REAL),
+            CLASSES,
+            {"num_classes": 3},
+            "made: x_test has 3 values that are no",
+        ),
+        (
+            REAL,
+            np.where(REAL == 0, np.inf, REAL),
+            {},
+            "made: y_train has 1 values that are no finite float32",
+        ),
+        (REAL * 1e300, REAL, {}, "made: x_train has 7 values that are no finite float32"),
+        (REAL[:, :0], CLASSES, {"num_classes": 3}, r"made: x_train has shape \(4, 0\): must be \(N, ...\)"),
         (REAL.astype(complex), CLASSES, {"num_classes": 3}, "x_train is complex128"),
     ],
 )

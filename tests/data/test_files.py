@@ -22,6 +22,16 @@ def here(tmp_path, monkeypatch):
     frame.with_columns(a=pl.when(pl.col("a") > 6).then("a")).write_parquet("gaps.parquet")
     pl.DataFrame({"signal": X.tolist(), "y": X[:, 0]}).write_parquet("signals.parquet")
     pl.DataFrame({"signal": [[1.0]] * 19 + [[1.0, 2.0]], "y": Y}).write_parquet("uneven.parquet")
+    np.savez("scalar.npz", x=3.0, y=Y)
+    lists = {
+        "full": [[1.0]] * 20,
+        "empty": [[]] * 20,
+        "gaps": [[[1]]] * 19 + [[[None]]],
+        "words": [["a"]] * 20,
+    }
+    kinds = {"empty": pl.List(pl.Float32)}
+    pl.DataFrame(lists | {"y": Y}, schema_overrides=kinds).write_parquet("lists.parquet")
+    pl.DataFrame({"a": [1.0], "y": [0]}).clear().write_parquet("norows.parquet")
     (tmp_path / "broken.npz").write_bytes(b"PK nonsense")
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 nonsense")
     (tmp_path / "notes.txt").write_text("")
@@ -55,13 +65,38 @@ def test_parquet_lists_and_real_numbers():
         ("no/one.npz", {}, "no/one.npz does not exist, nor does the folder no"),
         ("notes.txt", {}, "notes.txt: must be a file .npz or .parquet"),
         ("one.npz", {"x": "z"}, "one.npz has no array 'z'; "),
-        ("one.npz", {"features": ["a"]}, "features=['a']: are the columns of a table, and one.npz has none"),
-        ("both.npz", {"test_path": "one.npz"}, "both.npz has a test split itself: leave test_path out"),
-        ("one.npz", {"test_path": "both.npz"}, "both.npz has both splits itself: leave test_path out"),
+        (
+            "one.npz",
+            {"features": ["a"]},
+            "data.features=['a']: are the columns of a table, and one.npz has none",
+        ),
+        ("both.npz", {"test_path": "one.npz"}, "both.npz has a test split itself: leave data.test_path out"),
+        ("one.npz", {"test_path": "both.npz"}, "both.npz has both splits itself: leave data.test_path out"),
         ("objects.npz", {}, "objects.npz holds Python objects, which are not read: save arrays of numbers"),
         ("broken.npz", {}, "broken.npz is no whole .npz file"),
         ("broken.parquet", {}, "broken.parquet is no whole Parquet file"),
-        ("table.parquet", {}, "column 'note' holds String, no numbers: choose others with features=[...]"),
+        (
+            "table.parquet",
+            {},
+            "column 'note' holds String, no numbers: choose others with data.features=[...]",
+        ),
+        (".", {}, "data.path=. is a folder: must be a file .npz or .parquet"),
+        ("one.npz", {"test_path": "."}, "data.test_path=. is a folder"),
+        ("scalar.npz", {}, "scalar: x is a single value: must be an array (N, ...)"),
+        (
+            "table.parquet",
+            {"features": ["a", "y"]},
+            "data.features=['a', 'y'] has the labels, data.y=y, in it",
+        ),
+        ("norows.parquet", {}, "norows.parquet has no rows"),
+        (
+            "lists.parquet",
+            {},
+            "column 'full' holds lists, and there are 4 columns: choose it alone with data.feat",
+        ),
+        ("lists.parquet", {"features": ["empty"]}, "lists.parquet: the lists in column 'empty' are empty"),
+        ("lists.parquet", {"features": ["gaps"]}, "1 of the 20 lists in column 'gaps' lack values (null)"),
+        ("lists.parquet", {"features": ["words"]}, "column 'words' holds List(String), no numbers"),
         ("table.parquet", {"y": "Y"}, "table.parquet has no column 'Y'; did you mean 'y'?"),
         ("gaps.parquet", {"features": ["a"]}, "gaps.parquet: column 'a' lacks 4 of 20 values"),
         ("uneven.parquet", {}, "uneven.parquet: the lists in column 'signal' differ in length"),

@@ -52,6 +52,16 @@ def test_what_cannot_be_read_is_told_in_one_line(name, tmp_path):
     assert name in str(e.value) and "\n" not in str(e.value)
 
 
+def test_more_pixels_than_pillow_takes_are_told_without_a_warning(tmp_path, monkeypatch):
+    path = saved(tmp_path / "large.png", size=(60, 40))
+    for limit in (1500, 1000):  # 2,400 pixels: Pillow warns above its limit and raises above twice that
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        with pytest.raises(
+            InputError, match=f"large.png is too large: {limit:,} pixels in all are read at most"
+        ):
+            read_photo(path)
+
+
 def test_folders_without_images_are_told(tmp_path):
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(InputError, match="holds no images"):

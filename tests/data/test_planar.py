@@ -43,6 +43,18 @@ def test_a_boards_colours_alternate(squares):
     assert np.array_equal((column + row) % 2, x.y_train)
 
 
+def test_every_square_of_a_colour_is_as_likely():
+    """On a board of 3 by 3: five squares of class 0, four of class 1. Chi-square with 4 and 3 degrees of freedom."""
+    data = checkerboard(squares=3, samples=9000)
+    x, y = np.concatenate([data.x_train, data.x_test]), np.concatenate([data.y_train, data.y_test])
+    column, row = np.floor(x + 1.5).astype(int).T
+    for label, count, limit in ((0, 5, 18.5), (1, 4, 16.3)):  # exceeded once in a thousand
+        found = np.bincount((3 * row + column)[y == label], minlength=9)
+        found = found[found > 0]
+        assert len(found) == count
+        assert np.sum((found - 4500 / count) ** 2 / (4500 / count)) < limit
+
+
 @pytest.mark.parametrize(
     ("make", "key", "value"),
     [
@@ -51,6 +63,7 @@ def test_a_boards_colours_alternate(squares):
         (moons, "seed", -1),
         (spirals, "arms", 8),
         (spirals, "turns", 0.0),
+        (spirals, "turns", 200.0),
         (rings, "count", 1),
         (checkerboard, "squares", 1),
     ],

@@ -15,7 +15,8 @@ from actlab.stats import StatsConfig
 from actlab.train import sgd
 from actlab.train.look import lines
 from actlab.train.looking import Looks
-from actlab.train.step import Program, run_once
+from actlab.train.setup import run_once
+from actlab.train.step import Program
 from actlab.values import Bound
 
 ACT = make("swish", learn=["beta"], per="channel")
