@@ -221,3 +221,20 @@ def test_what_cannot_be_is_told_in_one_line(subject, ask, told):
     with pytest.raises(InputError, match=told) as e:
         ask(subject)
     assert "\n" not in str(e.value)
+
+
+def test_what_is_not_finite_is_told(known):
+    broken = known([[np.inf], [1.0]])
+    target = channels(broken, "a", [0])
+    with pytest.raises(InputError, match=r"channel 0 of a is not finite where the ascent led"):
+        maximise(broken, target, canvas(broken), Recipe(1, transforms=NONE))
+    with pytest.raises(InputError, match=r"a of linear is not finite for 2 of 3 examples"):
+        strongest(
+            known([[3e38]]), channels(known([[3e38]]), "a", [0]), np.array([[1.0], [2.0], [-4.0]], np.float32)
+        )
+
+
+def test_the_deviation_of_large_scores_does_not_overflow(known):
+    large = known([[1e30]])
+    found = strongest(large, channels(large, "a", [0]), np.array([[1.0], [-1.0]], np.float32))
+    assert found.mean[0] == 0 and found.deviation[0] == pytest.approx(1e30)
