@@ -287,7 +287,8 @@ class Observer:
         """Return the sites' figures of a recorded step, and by group which units were active."""
         rows, on = Rows(), {}
         if not every_row:
-            gradients = {n: self._part(g, step) if n in self.layers else g for n, g in gradients.items()}
+            taken = {n for n, g in gradients.items() if n in self.layers and isinstance(g, jax.Array)}
+            gradients = {n: self._part(g, step) if n in taken else g for n, g in gradients.items()}
         for group in self.groups:
             if self.together(group.names[0]):
                 active = self._record_stacked(rows, group, seen, gradients, learnt)
