@@ -27,7 +27,8 @@ class Dataset:
     float32 (N, ...)        float32 (N, ..., K)     ``regression``   K real numbers
     ======================  ======================  ===============  ============================================
 
-    Other widths of the same kind are converted. Numbers are finite. Compares by identity.
+    Other widths of the same kind are converted. A sample that is NaN or infinite stays so: a run diverges on it, and
+    says where. Loaders of files refuse it. Compares by identity.
 
     Args:
         name: what it is called where results are shown.
@@ -37,8 +38,8 @@ class Dataset:
             samples are no tokens.
 
     Raises:
-        InputError: samples and labels do not fit together; arrays are of another kind, empty, or hold what is no
-            finite float32 or no int32.
+        InputError: samples and labels do not fit together; arrays are of another kind, empty, or hold numbers too
+            large for float32 or int32.
 
     >>> line = np.linspace(0, 1, 6).reshape(6, 1)
     >>> data = Dataset("line", line[:4], 2 * line[:4], line[4:], 2 * line[4:])
@@ -145,18 +146,16 @@ class Dataset:
 
 
 def _of_known_kind(array: np.ndarray, what: str) -> np.ndarray:
-    """Return an array as finite float32 or as int32, itself if it is one."""
+    """Return an array as float32 or int32, itself if it is one."""
     array = np.asarray(array)
     if array.ndim == 0 or not math.prod(array.shape[1:]):
         raise InputError(f"{what} has shape {array.shape}: must be (N, ...) with something in each")
     if np.issubdtype(array.dtype, np.floating):
         with np.errstate(over="ignore"):  # told below
-            array = array.astype(np.float32, copy=False)
-        if bad := array.size - np.count_nonzero(np.isfinite(array)):
-            raise InputError(
-                f"{what} has {bad} values that are no finite float32 (NaN, infinite or too large)"
-            )
-        return array
+            narrow = array.astype(np.float32, copy=False)
+        if bad := int(np.sum(np.isfinite(array) & ~np.isfinite(narrow))):
+            raise InputError(f"{what} has {bad} values that are too large for float32")
+        return narrow
     if np.issubdtype(array.dtype, np.integer):
         limits = np.iinfo(np.int32)
         if array.size and not np.can_cast(array.dtype, np.int32):

@@ -62,19 +62,7 @@ def test_arrays_that_are_right_are_not_copied():
             {"num_classes": 5},
             "made: x_train has 1099511627776: whole numbers must fit",
         ),
-        (
-            np.where(REAL > 0.8, np.nan, REAL),
-            CLASSES,
-            {"num_classes": 3},
-            "made: x_test has 3 values that are no",
-        ),
-        (
-            REAL,
-            np.where(REAL == 0, np.inf, REAL),
-            {},
-            "made: y_train has 1 values that are no finite float32",
-        ),
-        (REAL * 1e300, REAL, {}, "made: x_train has 7 values that are no finite float32"),
+        (REAL * 1e300, REAL, {}, "made: x_train has 7 values that are too large for float32"),
         (REAL[:, :0], CLASSES, {"num_classes": 3}, r"made: x_train has shape \(4, 0\): must be \(N, ...\)"),
         (REAL.astype(complex), CLASSES, {"num_classes": 3}, "x_train is complex128"),
     ],
@@ -87,3 +75,9 @@ def test_what_does_not_fit_together(x, y, fields, said):
 def test_splits_of_different_kinds():
     with pytest.raises(InputError, match=r"y_train holds int32 \(\), y_test float32"):
         Dataset("made", REAL, CLASSES, REAL, REAL, num_classes=3)
+
+
+def test_a_sample_that_is_no_number_is_the_runs_to_diverge_on():
+    x = np.where(REAL > 0.8, np.nan, REAL)
+    data = Dataset("made", x, CLASSES, x, CLASSES, num_classes=3)
+    assert np.isnan(data.x_train).sum() == np.isnan(x).sum() > 0
