@@ -92,3 +92,18 @@ def row(name: str) -> tuple[int | None, str, str]:
     block = int(parts[1]) if parts[0] == "blocks" else None
     rest = parts[2:] if parts[0] == "blocks" else parts
     return block, rest[0], rest[1] if len(rest) > 1 else ""
+
+
+def split(array: np.ndarray | None, index: int, count: int, called: str) -> np.ndarray | None:
+    """Return one of ``count`` equal parts of the rows of an array, None of None.
+
+    Raises:
+        InputError: rows that cannot be parted so.
+
+    """
+    if array is None:
+        return None
+    if len(array) % count:
+        raise InputError(f"tensor {called!r} has {len(array)} rows, which are no {count} equal parts")
+    size = len(array) // count
+    return array[index * size : (index + 1) * size]

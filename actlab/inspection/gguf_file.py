@@ -12,7 +12,7 @@ import numpy as np
 from actlab.activations import make
 from actlab.errors import InputError, suggest
 from actlab.inspection.architecture import Architecture
-from actlab.inspection.checkpoint import Checkpoint, Found, assemble, row
+from actlab.inspection.checkpoint import Checkpoint, Found, assemble, row, split
 from actlab.inspection.gguf_header import Header, read_header
 from actlab.inspection.gguf_tokenizer import tokenizer_of
 
@@ -223,21 +223,6 @@ def _find(tensors: _Tensors, family: str, a: Architecture, name: str) -> Found:
         heads = a.heads if part == "query" else a.kv_heads
         array = half_split(array, heads, called)
     return called, array
-
-
-def split(array: np.ndarray | None, index: int, count: int, called: str) -> np.ndarray | None:
-    """Return one of ``count`` equal parts of the rows of an array, None of None.
-
-    Raises:
-        InputError: rows that cannot be parted so.
-
-    """
-    if array is None:
-        return None
-    if len(array) % count:
-        raise InputError(f"tensor {called!r} has {len(array)} rows, which are no {count} equal parts")
-    size = len(array) // count
-    return array[index * size : (index + 1) * size]
 
 
 def half_split(array: np.ndarray, heads: int, called: str) -> np.ndarray:

@@ -64,8 +64,8 @@ def tokenizer_of(metadata: Mapping[str, Any]) -> Tokenizer | None:
     template = metadata.get("tokenizer.chat_template")
     ends = {metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ENDS} - {None}
     names = {
-        f"{name}_token": tokens[i]
-        for name in ("bos", "eos", "unknown", "padding")
+        f"{called}_token": tokens[i]
+        for name, called in (("bos", "bos"), ("eos", "eos"), ("unknown", "unk"), ("padding", "pad"))
         if isinstance(i := metadata.get(f"tokenizer.ggml.{name}_token_id"), int) and 0 <= i < len(tokens)
     }
     if not all(isinstance(i, int) for i in (*ends, bos or 0)) or not isinstance(template, str | None):

@@ -7,6 +7,7 @@ from pathlib import Path
 from actlab.errors import InputError
 from actlab.inspection.checkpoint import Checkpoint
 from actlab.inspection.gguf_file import read_gguf
+from actlab.inspection.safetensors_folder import read_folder
 from actlab.inspection.smollm2 import smollm2_file
 
 KINDS = "smollm2, a .gguf file, a folder with config.json and model.safetensors, or hf:organisation/name"
@@ -29,4 +30,6 @@ def read_checkpoint(source: str | Path) -> Checkpoint:
     path = Path(text)
     if path.is_file():
         return read_gguf(path)
+    if path.is_dir():
+        return read_folder(path)
     raise InputError(f"{text!r:.200} is no model; known: {KINDS}")
