@@ -1,0 +1,184 @@
+"""From text to tokens and back, for any model that is looked into."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from actlab.errors import InputError
+from actlab.inspection.chat import hidden, render
+
+if TYPE_CHECKING:
+    import tokenizers
+
+# GPT-2's printable stand-ins (Radford et al. 2019): bytes that print stand for themselves, the others follow 255.
+_PRINT = (*range(33, 127), *range(161, 173), *range(174, 256))
+_OTHERS = (*range(33), *range(127, 161), 173)
+BYTES = {chr(byte): byte for byte in _PRINT} | {chr(256 + i): byte for i, byte in enumerate(_OTHERS)}
+
+
+@dataclass(frozen=True, eq=False)
+class Tokenizer:
+    r"""Tokens of a model: a text's ids, and of an id its bytes. Compares by identity; may be used by many threads.
+
+    A token is some bytes of UTF-8, which need be no whole characters. Some tokens are marks that a model was trained
+    to see as one, ``<|im_end|>`` say: in a text that somebody typed they are ordinary characters unless told
+    otherwise, so that nobody ends somebody else's turn.
+
+    Args:
+        plain: PyPI's ``tokenizers.Tokenizer`` that takes marks for ordinary text.
+        marked: one that knows them, with the same ids.
+        raw: the bytes of each token, by id.
+        marks: ids of the marks.
+        bos: the token a text begins with, None where the model was trained without.
+        eos: tokens that end a text or a turn.
+        template: of a conversation, Jinja; None where the model has none.
+        names: of what a template may call by name, ``bos_token`` and the like.
+        indented: whether the first token's leading space is the tokenizer's own, so that a text's start loses it.
+
+    """
+
+    plain: tokenizers.Tokenizer
+    marked: tokenizers.Tokenizer
+    raw: tuple[bytes, ...]
+    marks: frozenset[int] = frozenset()
+    bos: int | None = None
+    eos: tuple[int, ...] = ()
+    template: str | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    indented: bool = False
+
+    def __post_init__(self):
+        for what, ids in (
+            ("mark", self.marks),
+            ("eos", self.eos),
+            ("bos", () if self.bos is None else (self.bos,)),
+        ):
+            if bad := [i for i in ids if not 0 <= i < len(self.raw)]:
+                raise InputError(f"{what} token {bad[0]} is none of {len(self.raw):,} tokens")
+
+    @property
+    def size(self) -> int:
+        """Tokens there are; a model's table may have more rows."""
+        return len(self.raw)
+
+    def encode(self, text: str, *, special: bool = False, bos: bool = True) -> list[int]:
+        """Return the ids of a text.
+
+        Args:
+            text: any; of the characters that a model of characters does not know it is told which.
+            special: whether marks in the text are the tokens they name.
+            bos: whether to begin with the token that the model begins with, if it does.
+
+        Raises:
+            InputError: half a surrogate pair, which is no character, or one that has no token.
+
+        """
+        try:
+            ids = (self.marked if special else self.plain).encode(text, add_special_tokens=False).ids
+        except Exception as e:  # of the text or of the tokenizer's rules; they raise no class of their own
+            raise InputError(f"the text has no tokens: {_reason(text, e)}") from None
+        return [self.bos, *ids] if bos and self.bos is not None else ids
+
+    def decode(self, ids: Iterable[int], *, special: bool = True) -> str:
+        """Return the text of some tokens, bytes that are no characters as U+FFFD.
+
+        Args:
+            ids: tokens.
+            special: whether marks are written out; they are left out if not.
+
+        Raises:
+            InputError: there is no such token.
+
+        """
+        kept = [i for i in ids if special or i not in self.marks]
+        text = b"".join(self._bytes(kept)).decode("utf-8", "replace")
+        return text[1:] if self.indented and text.startswith(" ") else text
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """Return for each token what it adds to the text, so that they make up ``decode(ids)``.
+
+        A character whose bytes lie in several tokens belongs to the one that completes it, those before it have "":
+        `label` says what they are.
+        """
+        pieces = list(self.streamed(ids))
+        if pieces:  # what is left unfinished at the end
+            pieces[-1] += self.decode(ids)[sum(map(len, pieces)) :]
+        return pieces
+
+    def streamed(self, ids: Iterable[int]) -> Iterator[str]:
+        """Yield for each token what it adds to the text, as soon as it comes; see `pieces`."""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        begun = not self.indented
+        for token in self._bytes(ids):
+            text = decoder.decode(token)
+            if text and not begun:
+                text, begun = text.removeprefix(" "), True
+            yield text
+
+    def label(self, token: int) -> str:
+        """Return a token by itself, each byte that is no whole character as ``<0xE4>``.
+
+        Raises:
+            InputError: there is no such token.
+
+        """
+        (raw,) = self._bytes([token])
+        return raw.decode("utf-8", "actlab.bytes")
+
+    def chat(self, messages: Sequence[Mapping[str, str]], *, answer: bool = True) -> list[int]:
+        """Return the ids of a conversation by the model's template.
+
+        Marks that a message itself contains are ordinary text; those of the template are tokens.
+
+        Args:
+            messages: mappings with ``role`` (``system``, ``user``, ``assistant``) and ``content``.
+            answer: end where the model's answer begins.
+
+        Raises:
+            InputError: the model has no template, it is not for these messages, or it takes too long.
+
+        """
+        if self.template is None:
+            raise InputError("the model has no chat template: give it a text to go on with")
+        marks = sorted(
+            {self.raw[i].decode("utf-8", "replace") for i in self.marks} - {""}, key=len, reverse=True
+        )
+        kept, pattern = hidden(messages, marks, self.template)
+        text = render(self.template, kept, {**self.names, "add_generation_prompt": answer})
+        ids: list[int] = []
+        for i, part in enumerate(pattern.split(text)):
+            ids += self.encode(marks[int(part)] if i % 2 else part, special=i % 2 == 0, bos=False)
+        return ids
+
+    def _bytes(self, ids: Iterable[int]) -> Iterator[bytes]:
+        for i in ids:
+            if not 0 <= i < len(self.raw):
+                raise InputError(f"token {i} is none of {len(self.raw):,}")
+            yield self.raw[i]
+
+
+def _shown(error: UnicodeError) -> tuple[str, int]:
+    bad = error.object[error.start : error.end]
+    return "".join(f"<0x{byte:02X}>" for byte in bad), error.end
+
+
+codecs.register_error("actlab.bytes", _shown)
+
+
+def bytes_of(piece: str) -> bytes:
+    """Return the bytes that GPT-2's printable characters stand for, a piece with any other as its own UTF-8.
+
+    >>> bytes_of("\u0120caf\u00c3\u00a9")
+    b' caf\\xc3\\xa9'
+    """
+    known = [BYTES.get(c) for c in piece]
+    return piece.encode() if None in known else bytes(known)
+
+
+def _reason(text: str, error: Exception) -> str:
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        return "it holds half of a surrogate pair, which is no character"
+    return " ".join(str(error).split())[:120]
