@@ -56,7 +56,7 @@ class Architecture:
     head_width: int
     vocabulary: int
     context: int
-    act: tuple[Act, ...]
+    act: tuple[Act, ...] = field(repr=False)
     norm: Literal["rms", "layer", "none"] = "rms"
     epsilon: float = 1e-5
     position: Literal["rope", "learned", "none"] = "rope"
@@ -125,7 +125,11 @@ class Architecture:
             at = f"blocks.{i}."
             for name, size in (("norm1", d), ("norm2", d), *(_QK(k) if self.qk_norm else ())):
                 yield from self._norm(at + name, size)
-            maps = [("query", self.heads * k, d), ("key", self.kv_heads * k, d), ("value", self.kv_heads * k, d)]
+            maps = [
+                ("query", self.heads * k, d),
+                ("key", self.kv_heads * k, d),
+                ("value", self.kv_heads * k, d),
+            ]
             maps += [("out", d, self.heads * k), ("up", f, d), ("down", d, f)]
             maps += [("gate", f, d)] if self.mlp == "gated" else []
             for name, rows, columns in maps:

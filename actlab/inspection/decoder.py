@@ -63,7 +63,9 @@ class Block(nnx.Module):
 
         def linear(name: str) -> Linear | None:
             at = f"blocks.{index}.{name}"
-            return Linear(weights[f"{at}.kernel"], weights[f"{at}.bias"]) if f"{at}.kernel" in weights else None
+            return (
+                Linear(weights[f"{at}.kernel"], weights[f"{at}.bias"]) if f"{at}.kernel" in weights else None
+            )
 
         self.architecture, self.index = a, index
         self.act: Act = a.act[index]

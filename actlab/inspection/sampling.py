@@ -63,7 +63,9 @@ class Sampling:
                 kind = "an integer" if whole else "a number"
                 raise InputError(f"{name}={value!r}: must be {kind} from {low} to {high}")
         if self.top_p == 0:
-            raise InputError("top_p=0: nothing would be left; must be above 0, or temperature=0 for the likeliest")
+            raise InputError(
+                "top_p=0: nothing would be left; must be above 0, or temperature=0 for the likeliest"
+            )
 
     def filters(self) -> Filters:
         """Return the numbers as arrays."""

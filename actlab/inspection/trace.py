@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -45,7 +45,8 @@ class Trace:
 
     Args:
         tokens: (N,) int32.
-        pieces: what each token stands for, to be shown.
+        pieces: what each token adds to the text; "" where its bytes are no whole character yet.
+        labels: every token that occurs, candidates too, by itself, bytes that are no character as ``<0xE4>``.
         prompt: so many tokens were given, those after were drawn.
         arrays: records by name: ``next.<measure>`` (N,) or (N, k), ``site.<site>.<measure>`` (N, L), ``heads.<measure>``
             (N, L, H), ``units.{index,pre,post,value}`` (N, L, k), ``lens.<measure>`` (N, L) or (N, L, 5),
@@ -56,6 +57,7 @@ class Trace:
 
     tokens: np.ndarray
     pieces: tuple[str, ...]
+    labels: Mapping[int, str] = field(repr=False)
     prompt: int
     arrays: Mapping[str, np.ndarray] = field(repr=False)
     about: Mapping[str, Any] = field(repr=False)
@@ -124,7 +126,12 @@ class Trace:
         first, number, *rest = name.split(".") + [""]
         own = ".".join(rest).rstrip(".")
         known = {*sites, "mlp.act"}
-        if first != "blocks" or not number.isdecimal() or int(number) >= self.about["depth"] or own not in known:
+        if (
+            first != "blocks"
+            or not number.isdecimal()
+            or int(number) >= self.about["depth"]
+            or own not in known
+        ):
             every = [f"blocks.{i}.{s}" for i in range(self.about["depth"]) for s in known]
             raise InputError(f"{name!r} is no site of {self.about['model']}{suggest(name, every)}")
         block = int(number)
@@ -138,7 +145,9 @@ class Trace:
                 return {}
             at, begin = blocks.index(block), f"site.{site}."
             return {
-                prefix + k.removeprefix(begin): v[:, at] for k, v in self.arrays.items() if k.startswith(begin)
+                prefix + k.removeprefix(begin): v[:, at]
+                for k, v in self.arrays.items()
+                if k.startswith(begin)
             }
 
         if own == "mlp.act":
@@ -172,12 +181,22 @@ class Trace:
                 "probability": self.probability,
                 "rank": self.rank,
             }
-            head = {"position": at, "token": self.tokens, "piece": list(self.pieces), "drawn": at >= self.prompt}
+            head = {
+                "position": at,
+                "token": self.tokens,
+                "piece": list(self.pieces),
+                "drawn": at >= self.prompt,
+            }
             return pl.DataFrame(head | own | {f"next_{k}": v for k, v in of_next.items()})
         if what == "candidates":
             k = self.candidates.shape[1]
             table: dict[str, Any] = {"position": np.repeat(at, k), "place": np.tile(np.arange(k), n)}
-            for name in ("candidates", "log_probabilities", "filtered_candidates", "filtered_log_probabilities"):
+            for name in (
+                "candidates",
+                "log_probabilities",
+                "filtered_candidates",
+                "filtered_log_probabilities",
+            ):
                 table[name] = self["next." + name].reshape(-1)
             return pl.DataFrame(table)
         if what == "heads":
@@ -217,9 +236,18 @@ class Trace:
         path = Path(path)
         if path.suffix != ".npz":
             raise InputError(f"{path}: a trace is saved as .npz")
-        told = {"format": FORMAT, "pieces": list(self.pieces), "prompt": self.prompt, "about": dict(self.about)}
+        told = {
+            "format": FORMAT,
+            "pieces": list(self.pieces),
+            "labels": dict(self.labels),
+            "prompt": self.prompt,
+            "about": dict(self.about),
+        }
         whole = io.BytesIO()
-        arrays: dict[str, Any] = {"told": np.frombuffer(json.dumps(told).encode(), np.uint8), "tokens": self.tokens}
+        arrays: dict[str, Any] = {
+            "told": np.frombuffer(json.dumps(told).encode(), np.uint8),
+            "tokens": self.tokens,
+        }
         np.savez_compressed(whole, **arrays, **self.arrays)
         write_atomic(path, whole.getvalue())
         return path
@@ -242,8 +270,27 @@ class Trace:
             if told["format"] != FORMAT:
                 raise InputError(f"{path}: a trace of format {told['format']}, this actlab reads {FORMAT}")
             tokens = arrays.pop("tokens")
-            return Trace(tokens, tuple(told["pieces"]), int(told["prompt"]), arrays, told["about"])
+            labels = {int(i): text for i, text in told["labels"].items()}
+            return Trace(tokens, tuple(told["pieces"]), labels, int(told["prompt"]), arrays, told["about"])
         except (KeyError, ValueError, TypeError, OSError, zipfile.BadZipFile, AttributeError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{path} is no trace: {' '.join(str(error).split()):.120}") from error
+
+
+def join(parts: Sequence[Trace]) -> Trace:
+    """Return the parts of a stream as one trace.
+
+    Raises:
+        InputError: there are none.
+
+    """
+    if not parts:
+        raise InputError("there are no parts to join")
+    tokens = np.concatenate([p.tokens for p in parts])
+    arrays = {name: np.concatenate([p.arrays[name] for p in parts]) for name in parts[0].arrays}
+    # rows come with room for what had not been read yet
+    arrays = {name: x[..., : len(tokens)] if name.startswith("rows.") else x for name, x in arrays.items()}
+    pieces = tuple(piece for p in parts for piece in p.pieces)
+    labels = {i: text for p in parts for i, text in p.labels.items()}
+    return Trace(tokens, pieces, labels, sum(p.prompt for p in parts), arrays, parts[0].about)
