@@ -17,7 +17,7 @@ NEAR_ZERO = 1e-3  # a value is near zero below this part of its vector's root me
 class Vector(NamedTuple):
     """Measures of a vector (..., D), each (...,); `share` of D where it says so.
 
-    ``skew`` and ``kurtosis`` are of the D numbers about their mean, kurtosis 3 for a Gaussian; both NaN where all
+    ``skew`` and ``kurtosis`` are of the D numbers about their mean, kurtosis 0 for a Gaussian; both NaN where all
     are equal.
     ``participation`` is (sum x^2)^2 / (D sum x^4): 1 where all are of one size, 1/D where one is all; NaN for a
     vector of zeros. ``negative`` and ``near_zero`` are shares, the latter of |x| < 1e-3 rms.
@@ -61,7 +61,7 @@ def vector(x: jax.Array) -> Vector:
         mean=mean * scale,
         variance=variance * scale * scale,
         skew=jnp.mean(second * centred, -1) / variance**1.5,
-        kurtosis=jnp.mean(second * second, -1) / variance**2,
+        kurtosis=jnp.mean(second * second, -1) / variance**2 - 3.0,
         negative=jnp.where(finite, jnp.mean(x < 0, -1, dtype=jnp.float32), jnp.nan),
         near_zero=jnp.where(
             finite, jnp.mean(jnp.abs(y) <= NEAR_ZERO * rms[..., None], -1, dtype=jnp.float32), jnp.nan

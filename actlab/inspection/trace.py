@@ -165,7 +165,7 @@ class Trace:
         return found
 
     def to_polars(self, what: str = "tokens") -> pl.DataFrame:
-        """Return a table: a row of each token (``tokens``), candidate (``candidates``), site (``sites``), head (``heads``)."""
+        """Return a table: a row of each of ``tokens``, ``candidates``, ``sites`` or ``heads``."""
         import polars as pl
 
         n = len(self)

@@ -83,7 +83,7 @@ def test_measures_are_those_of_the_vectors():
                 "mean": x.mean(1),
                 "variance": c.var(1),
                 "skew": (c**3).mean(1) / (c**2).mean(1) ** 1.5,
-                "kurtosis": (c**4).mean(1) / (c**2).mean(1) ** 2,
+                "kurtosis": (c**4).mean(1) / (c**2).mean(1) ** 2 - 3,
                 "negative": (x < 0).mean(1),
                 "participation": (x**2).sum(1) ** 2 / (x.shape[1] * (x**4).sum(1)),
                 "largest": np.abs(x).max(1),
