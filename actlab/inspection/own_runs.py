@@ -50,9 +50,9 @@ def from_model(model: nnx.Module, data: Dataset, *, source: str) -> Checkpoint:
         weights = dict(_weights(model))
         architecture = _architecture(model, data, weights)
         tokenizer = of_spelling(data.spelling)
+        return Checkpoint(architecture, weights, tokenizer, f"transformer, {data.name}", source)
     except InputError as e:
         raise InputError(f"{source}: {e}") from None
-    return Checkpoint(architecture, weights, tokenizer, f"transformer, {data.name}", source)
 
 
 def _architecture(model: Transformer, data: Dataset, weights: dict[str, np.ndarray]) -> Architecture:
