@@ -70,7 +70,7 @@ def hidden(
 ) -> tuple[list[dict[str, str]], re.Pattern]:
     r"""Return messages with numbers in place of the marks in them, and a pattern that tells those numbers.
 
-    ``pattern.split(text)`` alternates between text and numbers of marks.
+    Templates cut, strip and search what a message says, so the numbers stand where the marks did.
 
     >>> kept, pattern = hidden([{"role": "user", "content": "a<s>b"}], ["<s>"], "")
     >>> pattern.split("user: " + kept[0]["content"])
