@@ -15,11 +15,9 @@ from pathlib import Path
 
 from actlab.errors import InputError
 
-SECONDS, MEMORY, LONGEST = (
-    10,
-    1 << 30,
-    1 << 23,
-)  # of a rendering: processor time, bytes, characters that come out
+SECONDS, MEMORY = 10, 1 << 30  # of a rendering: of the processor, and bytes
+CLOCK = 60  # seconds that pass, on a busy machine and on one that knows no limits
+LONGEST = 1 << 23  # characters that come out
 CHILD = Path(__file__).with_name("chat_child.py")
 
 
@@ -54,7 +52,7 @@ def render(template: str, messages: Sequence[Mapping[str, str]], names: Mapping[
             [sys.executable, "-P", str(CHILD)],  # -P: files beside it are no modules
             input=json.dumps(job).encode(),
             capture_output=True,
-            timeout=6 * SECONDS,  # of the clock: the machine may be busy
+            timeout=CLOCK,
             check=False,
         )
         answer = json.loads(done.stdout)

@@ -16,9 +16,10 @@ import sentencepiece
 OUT = Path(__file__).parents[1] / "inspection" / "sentencepiece.json"
 NORMAL, UNKNOWN, CONTROL, USER, UNUSED, BYTE = range(1, 7)
 STRINGS = (
-    "", "a", " a", "a ", "  a  b  ", "the model of a function", "return x + 1", "def main():\n    pass\n", "\n\n", "\t",
-    "3.14159 and 1,000", "naïve café", "日本語", "привет", "🙂👩‍👩‍👧", "a🙂b", "x<custom>y", "<custom>", " <custom> ", "<s>",
-    "</s>", "<0x0A>", "▁", "▁▁a", "self.self.self", "importimport", "aaaaaaaaaaaaaaaa", "\u00a0", "\x00", "it's", "ﬁ",
+    "", "a", " a", "a ", "  a  b  ", "the model of a function", "return x + 1", "def main():\n    pass\n", "\n\n",
+    "\t",
+    "3.14159 and 1,000", "naïve café", "日本語", "привет", "🙂👩‍👩‍👧", "a🙂b", "x<custom>y", "<custom>", " <custom> ",
+    "<s>", "</s>", "<0x0A>", "▁", "▁▁a", "self.self.self", "importimport", "aaaaaaaaaaaaaaaa", "\u00a0", "\x00", "it's", "ﬁ",
     "مرحبا بالعالم", "tokens tokenstokens", "  ", "    return None", "e\u0301", "\U0010ffff",
 )  # fmt: skip
 
