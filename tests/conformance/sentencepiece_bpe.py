@@ -3,7 +3,7 @@
     pip install sentencepiece
     python tests/conformance/sentencepiece_bpe.py
 
-Byte-pair encoding with the settings of Llama 2's tokenizer, learnt from this folder's sources. ``tokens``, ``scores``
+Byte-pair encoding with the settings of Llama 2's tokenizer, learnt from the licence. ``tokens``, ``scores``
 and ``kinds`` are as GGUF keeps them; ``strings`` are pairs of a text and its tokens, without BOS.
 """
 
@@ -16,23 +16,23 @@ import sentencepiece
 OUT = Path(__file__).parents[1] / "inspection" / "sentencepiece.json"
 NORMAL, UNKNOWN, CONTROL, USER, UNUSED, BYTE = range(1, 7)
 STRINGS = (
-    "", "a", " a", "a ", "  a  b  ", "the model of a function", "return x + 1", "def main():\n    pass\n", "\n\n",
-    "\t",
-    "3.14159 and 1,000", "naïve café", "日本語", "привет", "🙂👩‍👩‍👧", "a🙂b", "x<custom>y", "<custom>", " <custom> ",
-    "<s>", "</s>", "<0x0A>", "▁", "▁▁a", "self.self.self", "importimport", "aaaaaaaaaaaaaaaa", "\u00a0", "\x00", "it's", "ﬁ",
-    "مرحبا بالعالم", "tokens tokenstokens", "  ", "    return None", "e\u0301", "\U0010ffff",
+    "", "a", " a", "a ", "  a  b  ", "the licence of a work", "return x + 1", "def main():\n    pass\n", "\n\n", "\t",
+    "3.14159 and 1,000", "naïve café", "日本語", "привет", "🙂👩‍👩‍👧", "a🙂b", "x<custom>y",
+    "<custom>", " <custom> ", "<s>", "</s>", "<0x0A>", "▁", "▁▁a", "work.work.work", "licenselicense",
+    "aaaaaaaaaaaaaaaa", "\u00a0", "\x00", "it's", "ﬁ", "مرحبا بالعالم", "tokens tokenstokens", "  ",
+    "    return None", "e\u0301", "\U0010ffff", "Licensor shall mean the copyright owner",
 )  # fmt: skip
 
 
 def main():
     """Write the file."""
-    text = "\n".join(path.read_text() for path in sorted(Path(__file__).parent.glob("*.py")))
+    text = Path(__file__).parents[2].joinpath("LICENSE").read_text()
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(text.splitlines()),
         model_writer=model,
         model_type="bpe",
-        vocab_size=600,
+        vocab_size=500,
         byte_fallback=True,
         normalization_rule_name="identity",
         remove_extra_whitespaces=False,

@@ -149,10 +149,10 @@ def test_what_makes_no_sense(changes, said):
 def test_sentencepieces_that_make_no_sense(pieces):
     with pytest.raises(InputError, match="has no token for every byte"):
         of_pieces(pieces | {"kinds": [1 if k == 6 else k for k in pieces["kinds"]]})
-    with pytest.raises(InputError, match="scores does not have a number for each of 600"):
+    with pytest.raises(InputError, match="scores does not have a number for each of 500"):
         of_pieces(pieces | {"scores": [0.0]})
     with pytest.raises(InputError, match="cannot be built"):
-        of_pieces(pieces | {"kinds": [6] * 600})
+        of_pieces(pieces | {"kinds": [6] * 500})
 
 
 def test_none():

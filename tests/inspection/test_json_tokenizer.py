@@ -79,6 +79,9 @@ def test_templates(folder):
     assert read_tokenizer(folder, {}).template == "three"
 
 
+FAR = {"type": "BPE", "vocab": {"a": 2**31}, "merges": []}
+
+
 def word_piece(folder):
     made = tokenizers.Tokenizer(models.WordPiece({"[UNK]": 0, "a": 1}, unk_token="[UNK]"))
     made.decoder = decoders.WordPiece()
@@ -93,7 +96,7 @@ def word_piece(folder):
         (lambda f: (f / "tokenizer.json").write_text("{}"), "tokenizer.json: "),
         (lambda f: (f / "tokenizer.json").write_text("[" * 10**5), "tokenizer.json is nested too deeply"),
         (lambda f: (f / "tokenizer.json").write_bytes(b'{"a": "\xff"}'), "tokenizer.json is not UTF-8: byte 0xff at"),
-        (lambda f: change(f / "tokenizer.json", model={"type": "BPE", "vocab": {"a": 2**31}, "merges": []}), "tokens up to"),
+        (lambda f: change(f / "tokenizer.json", model=FAR), "tokens up to 2,147,483,649, 2,097,152 at most"),
         (lambda f: change(f / "tokenizer.json", model={"type": "Nothing"}), "tokenizer.json: "),
         (word_piece, "a decoder of WordPiece is not supported"),
         (lambda f: (f / "chat_template.jinja").write_bytes(b"\xff"), "chat_template.jinja is not UTF-8"),

@@ -36,7 +36,8 @@ def numbers_for(shapes):
 def trained(act, data, **options):
     """Return a model as if it had learnt something: its structure, and its parameters."""
     made = functools.partial(
-        Transformer, act, data.in_shape, data.outputs, vocabulary=data.vocabulary, depth=2, width=16, heads=2, **options
+        Transformer, act, data.in_shape, data.outputs, vocabulary=data.vocabulary, depth=2, width=16, heads=2,
+        **options,
     )  # fmt: skip
     graphdef, state = nnx.split(nnx.eval_shape(lambda: made(rngs=nnx.Rngs(0))))
     return graphdef, numbers_for(state)
