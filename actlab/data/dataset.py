@@ -9,6 +9,7 @@ from typing import Literal
 import jax
 import numpy as np
 
+from actlab.data.tokens import Spelling
 from actlab.errors import InputError
 
 Task = Literal["classes", "tokens", "regression"]
@@ -36,6 +37,7 @@ class Dataset:
         num_classes: classes, or tokens there are, an integer >= 1; None for regression.
         vocabulary: tokens that ``x`` is made of, by default ``num_classes`` where the task is ``tokens``; None where
             samples are no tokens.
+        spelling: how tokens are written, None where nobody has said.
 
     Raises:
         InputError: samples and labels do not fit together; arrays are of another kind, empty, or hold numbers too
@@ -54,6 +56,7 @@ class Dataset:
     y_test: np.ndarray
     num_classes: int | None = None
     vocabulary: int | None = None
+    spelling: Spelling | None = None
 
     @property
     def in_shape(self) -> tuple[int, ...]:

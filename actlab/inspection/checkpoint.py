@@ -23,7 +23,7 @@ class Checkpoint:
         weights: float32 by name, as `Architecture.shapes` yields them; rows of queries and keys are in the order for
             pairs half a head apart, whatever the file has.
         tokenizer: from text to tokens and back; None where the source has none.
-        name: what to call the model where results are shown.
+        name: what to call the model where results are shown; of a name from a file, what can be printed of it.
         source: where it came from: a path, or what was asked for.
 
     Raises:
@@ -38,21 +38,20 @@ class Checkpoint:
     source: str
 
     def __post_init__(self):
+        object.__setattr__(self, "name", "".join(filter(str.isprintable, self.name))[:100])
         left = set(self.weights)
         for name, shape in self.architecture.shapes():
             if name not in left:
-                raise InputError(f"{self.source}: weight {name!r} is missing")
+                raise InputError(f"weight {name!r} is missing")
             left.remove(name)
             array = self.weights[name]
             if array.shape != shape or array.dtype != np.float32:
-                raise InputError(
-                    f"{self.source}: weight {name!r} is {array.dtype} {array.shape}, not float32 {shape}"
-                )
+                raise InputError(f"weight {name!r} is {array.dtype} {array.shape}, not float32 {shape}")
         if left:
-            raise InputError(f"{self.source}: weight {min(left)!r} belongs to no part of the model")
+            raise InputError(f"weight {min(left)!r} belongs to no part of the model")
         count = self.architecture.vocabulary
         if self.tokenizer is not None and self.tokenizer.size > count:
-            raise InputError(f"{self.source}: {self.tokenizer.size:,} tokens for a table of {count:,} rows")
+            raise InputError(f"{self.tokenizer.size:,} tokens for a table of {count:,} rows")
 
     @property
     def parameters(self) -> int:

@@ -17,8 +17,9 @@ ACTS = {
     "silu": ("silu", {}), "swish": ("silu", {}), "gelu": ("gelu", {}), "gelu_python": ("gelu", {}),
     "gelu_new": ("gelu_tanh", {}), "gelu_pytorch_tanh": ("gelu_tanh", {}), "gelu_fast": ("gelu_tanh", {}),
     "gelu_accurate": ("gelu_tanh", {}), "quick_gelu": ("quick_gelu", {}), "relu": ("relu", {}),
-    "relu6": ("relu6", {}), "relu2": ("relu_squared", {}), "leaky_relu": ("leaky_relu", {"negative_slope": 0.01}), "mish": ("mish", {}),
-    "tanh": ("tanh", {}), "sigmoid": ("sigmoid", {}), "hardswish": ("hard_silu", {}), "linear": ("identity", {}),
+    "relu6": ("relu6", {}), "relu2": ("relu_squared", {}), "leaky_relu": ("leaky_relu", {"negative_slope": 0.01}),
+    "mish": ("mish", {}), "tanh": ("tanh", {}), "sigmoid": ("sigmoid", {}), "hardswish": ("hard_silu", {}),
+    "linear": ("identity", {}),
 }  # fmt: skip
 # What changes the computation and has no place in an `Architecture`, with the values at which it changes nothing.
 FOREIGN = {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from actlab.errors import InputError
 from actlab.inspection.checkpoint import Checkpoint
 from actlab.inspection.gguf_file import read_gguf
+from actlab.inspection.hub import from_hub
 from actlab.inspection.safetensors_folder import read_folder
 from actlab.inspection.smollm2 import smollm2_file
 
@@ -27,6 +29,8 @@ def read_checkpoint(source: str | Path) -> Checkpoint:
     text = str(source)
     if text == "smollm2":
         return read_gguf(smollm2_file())
+    if text.startswith("hf:"):
+        return replace(read_folder(from_hub(text[3:])), name=text[3:], source=text)
     path = Path(text)
     if path.is_file():
         return read_gguf(path)

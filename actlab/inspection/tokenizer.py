@@ -37,6 +37,7 @@ class Tokenizer:
         template: of a conversation, Jinja; None where the model has none.
         names: of what a template may call by name, ``bos_token`` and the like.
         indented: whether the first token's leading space is the tokenizer's own, so that a text's start loses it.
+        alphabet: the characters a text may have, None if any.
 
     """
 
@@ -49,6 +50,7 @@ class Tokenizer:
     template: str | None = None
     names: Mapping[str, str] = field(default_factory=dict)
     indented: bool = False
+    alphabet: frozenset[str] | None = None
 
     def __post_init__(self):
         for what, ids in (
@@ -68,7 +70,7 @@ class Tokenizer:
         """Return the ids of a text.
 
         Args:
-            text: any; of the characters that a model of characters does not know it is told which.
+            text: any; for a model of characters, of those it was trained on.
             special: whether marks in the text are the tokens they name.
             bos: whether to begin with the token that the model begins with, if it does.
 
@@ -76,6 +78,10 @@ class Tokenizer:
             InputError: half a surrogate pair, which is no character, or one that has no token.
 
         """
+        if self.alphabet is not None and (unknown := sorted(set(text) - self.alphabet)):
+            raise InputError(
+                f"the model was trained on a text without {unknown[0]!r}: it knows {len(self.alphabet)} characters"
+            )
         try:
             ids = (self.marked if special else self.plain).encode(text, add_special_tokens=False).ids
         except Exception as e:  # of the text or of the tokenizer's rules; they raise no class of their own
