@@ -34,8 +34,8 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = Parser(
         prog="actlab inspect",
         description="Look inside a language model while it writes: what every layer, head and unit does, token by "
-        "token. Without --prompt or --text a page is served for this machine's browser; with one of them a file is written "
-        "that needs no server.",
+        "token. Without --prompt or --text a page is served for this machine's browser; with one of them a file is "
+        "written that needs no server.",
         epilog='example: actlab inspect --prompt "The capital of France is" --out page.html',
     )
     add = parser.add_argument

@@ -46,12 +46,18 @@ def make_app(desk: Desk, port: int) -> ASGIApp:
     async def model(request: Request) -> Response:
         return JSONResponse(desk.facts())
 
+    def there() -> None:
+        if desk.model is None:
+            raise HTTPException(503, f"the model is not there yet: {desk.told}")
+
     async def generate(request: Request) -> Any:
         asked = requests.ask(requests.read_json(await _body(request)), swaps)
+        there()
         return _Answer(desk, lambda: desk.generate(asked), "application/x-ndjson")
 
     async def rows(request: Request) -> Any:
         asked = requests.ask_rows(requests.read_json(await _body(request)), swaps)
+        there()
         return _Answer(desk, lambda: desk.rows(asked), "application/json")
 
     def refused(request: Request, error: Exception) -> Response:

@@ -45,7 +45,7 @@ const get = (run, name, ...index) => {
 const own = (run, name, t) => (t > 0 ? get(run, name, t - 1) : undefined);
 
 // Characters that would not be seen, or would move others, are written out.
-const seen = (text) => text.replace(/\n/g, "⏎").replace(/\t/g, "⇥")
+const seen = (text) => (/^ +$/.test(text) ? "␣".repeat(text.length) : text).replace(/\n/g, "⏎").replace(/\t/g, "⇥")
   .replace(/[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 const label = (run, id) => seen(run.labels[id] ?? `token ${id}`);
 const piece = (run, t) => (run.pieces[t] ? seen(run.pieces[t]) : label(run, run.tokens[t]));

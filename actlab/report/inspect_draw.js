@@ -66,7 +66,7 @@ const clipped = (g, text, room) => {
 // What one chart needs; it is made once for a name and filled again at every step.
 const chart = (body, name) => {
   let figure = body.querySelector(`[data-chart="${name}"]`);
-  if (!figure) {
+  if (!figure?.matches("figure")) {
     figure = document.createElement("figure");
     figure.className = "chart"; figure.dataset.chart = name;
     const canvas = document.createElement("canvas"), said = document.createElement("figcaption"), button = document.createElement("button");
@@ -75,14 +75,21 @@ const chart = (body, name) => {
     button.type = "button"; button.className = "png"; button.textContent = "PNG"; button.title = "save this chart as a picture";
     button.addEventListener("click", () => picture(canvas, name));
     figure.append(canvas, said, button);
-    body.append(figure);
   }
-  figure.dataset.kept = "1";
-  return figure;
+  return place(body, figure);
+};
+// In the order in which they are asked for; what stands right already is not moved, it may have the focus.
+const place = (body, made) => {
+  made.dataset.kept = "1";
+  const next = body.filled ? body.filled.nextSibling : body.firstChild;
+  if (next !== made) body.insertBefore(made, next);
+  body.filled = made;
+  return made;
 };
 // Everything in a panel that is not asked for again goes.
 const filling = (body, fill) => {
   for (const child of body.children) child.dataset.kept = "";
+  body.filled = null;
   fill();
   for (const child of [...body.children]) if (!child.dataset.kept) child.remove();
 };
@@ -174,8 +181,9 @@ const element = (name, attributes = {}, ...children) => {
 };
 const put = (body, name, made) => {
   const old = body.querySelector(`[data-chart="${name}"]`);
-  made.dataset.chart = name; made.dataset.kept = "1";
-  if (old) old.replaceWith(made); else body.append(made);
+  made.dataset.chart = name;
+  if (old) old.replaceWith(made);
+  place(body, made);
 };
 const table = (caption, heading, rows) => element("table", { class: "odds" },
   element("caption", {}, caption),

@@ -109,8 +109,9 @@ const generate = async () => {
       }
     }
   } catch (error) {
-    if (error.name !== "AbortError") { ended = null; complain(`the server is gone: ${error.message}`); }
+    if (error.name !== "AbortError") { ended = null; complain(`broken off: ${error.message}`); }
   } finally {
+    running.abort();
     clearInterval(clock);
     const why = { end: "the model ended its turn", length: "as many as asked for", stopped: "stopped" }[ended] ?? "broken off";
     say(run ? `${run.n} tokens, ${run.n - run.prompt} drawn in ${seconds()} s: ${why}` : ended ? why : "");

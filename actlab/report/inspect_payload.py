@@ -1,4 +1,4 @@
-"""What the page of a language model's activations is given: traces as JSON with their arrays in base64, nothing rounded."""
+"""What the page of a language model's activations is given: traces as JSON, their arrays in base64."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import functools
 import json
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ _KINDS = {np.dtype(np.float32): "f4", np.dtype(np.int32): "i4", np.dtype(np.floa
 
 
 def head_of(about: Mapping[str, Any], label: str = "") -> dict[str, Any]:
-    """Return what the page knows of a run before its first token: the model, the settings, the activations' curves."""
+    """Return what the page knows of a run before its first token: model, settings, the activations' curves."""
     acts = [json.dumps(a, sort_keys=True) for a in about["activations"]]
     distinct = list(dict.fromkeys(acts))
     return {
@@ -36,8 +37,12 @@ def head_of(about: Mapping[str, Any], label: str = "") -> dict[str, Any]:
 def part_of(trace: Trace) -> dict[str, Any]:
     """Return a trace, or a part of one, as the page appends it; kept vectors (``value.*``) stay out.
 
-    Arrays are ``[shape, kind, base64]`` of little-endian numbers: ``f4`` and ``i4`` as recorded; rows of attention, which are in
-    [0, 1], are ``f2``: rounded to 11 bits, 6e-8 at the smallest.
+    Arrays are ``[shape, kind, base64]`` of little-endian numbers: ``f4`` and ``i4`` as recorded; rows of attention,
+    which are in [0, 1], are ``f2``: rounded to 11 bits, steps of 6e-8 near zero.
+
+    Raises:
+        InputError: more than `MOST` bytes.
+
     """
     arrays = {}
     for name, x in trace.arrays.items():
@@ -69,7 +74,7 @@ def embedded(value: Any) -> str:
 
 
 def exported(trace: Trace) -> str:
-    """Return a trace as JSON for other programs: numbers as recorded; what is none as "NaN", "Infinity", "-Infinity"."""
+    """Return a trace as JSON: numbers as recorded; those that JSON has not as "NaN", "Infinity", "-Infinity"."""
     value = {
         "format": 1,
         "text": trace.text,
@@ -104,7 +109,10 @@ def _curve(told: str) -> dict[str, Any]:
     """Return an activation with its own values on `CURVE`; ``y`` None where no function of that name is to be had."""
     act = json.loads(told)
     given = ", ".join(f"{k} {v}" for k, v in act["params"].items())
+    module, colon, _ = act["name"].partition(":")
     try:
+        if colon and module not in sys.modules:  # a file that was loaded does not choose what is imported
+            raise InputError(f"{module} is not loaded")
         made = make(act["name"], **act["params"])
         # of a function of several units, softmax say, there is no curve of one
         alone = made.spec is None or made.spec.elementwise

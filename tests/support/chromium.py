@@ -64,7 +64,7 @@ class Browser:
             tab.call(f"{domain}.enable")
         tab.size(width, height, dark)
         tab.call("Page.navigate", url=url)
-        tab.until("document.readyState === 'complete'")
+        tab.until(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
         return tab
 
 
@@ -95,12 +95,11 @@ class Tab:
         return got["result"].get("value")
 
     def until(self, code, seconds=60):
-        """Wait until an expression is true; return it."""
+        """Wait until an expression is true."""
         end = time.monotonic() + seconds
-        while not (value := self.run(code)):
+        while not self.run(f"Boolean({code})"):
             assert time.monotonic() < end, f"never came true: {code}"
             time.sleep(0.03)
-        return value
 
     def text(self, selector):
         return self.run(f"document.querySelector({json.dumps(selector)}).textContent")
