@@ -19,7 +19,7 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class Architecture:
-    """The options of a decoder: a Llama's by default, a GPT-2's or that of a run of `actlab train` by others; checked.
+    """The options of a decoder: a Llama's by default, a GPT-2's or a run's of `actlab train` by others; checked.
 
     Blocks are pre-norm: ``h + attention(norm(h))``, then ``h + mlp(norm(h))``, a norm before the head.
 
@@ -114,8 +114,10 @@ class Architecture:
         """Yield the name and shape of every weight; maps are (out, in), as GGUF and torch keep them.
 
         ``tokens``, ``positions``, ``norm.scale``, ``norm.bias``, ``head`` and, in each of the ``blocks.<i>.``:
-        ``norm1``, ``norm2``, ``query_norm`` and ``key_norm`` with ``.scale`` and ``.bias``; ``query``, ``key``, ``value``,
-        ``out``, ``gate``, ``up`` and ``down`` with ``.kernel`` and ``.bias``. Biases of maps are zero where a file has none.
+        ``norm1``, ``norm2``, ``query_norm`` and ``key_norm`` with ``.scale`` and ``.bias``; ``query``, ``key``,
+        ``value``,
+        ``out``, ``gate``, ``up`` and ``down`` with ``.kernel`` and ``.bias``. Biases of maps are zero where a file
+        has none.
         """
         d, f, k = self.width, self.hidden, self.head_width
         yield "tokens", (self.vocabulary, d)

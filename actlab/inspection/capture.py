@@ -22,8 +22,8 @@ class Capture:
         candidates: so many of the likeliest next tokens, of the raw and of the filtered distribution.
         values: patterns of the sites whose vectors are kept whole: of a token, 4 bytes times its width each.
         rows: blocks whose rows of attention are kept whole: of a token, 4 bytes times heads times context each.
-        lens: blocks after which the model's norm and head are applied (nostalgebraist 2020, the logit lens): each costs
-            as much as the model's own head.
+        lens: blocks after which the model's norm and head are applied (nostalgebraist 2020, the logit lens): each
+            costs as much as the model's own head.
 
     Raises:
         InputError: a number that cannot be.

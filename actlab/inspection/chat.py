@@ -15,11 +15,9 @@ from pathlib import Path
 
 from actlab.errors import InputError
 
-SECONDS, MEMORY, LONGEST = (
-    10,
-    1 << 30,
-    1 << 23,
-)  # of a rendering: processor time, bytes, characters that come out
+SECONDS, MEMORY = 10, 1 << 30  # of a rendering: of the processor, and bytes
+CLOCK = 60  # seconds that pass, on a busy machine and on one that knows no limits
+LONGEST = 1 << 23  # characters that come out
 CHILD = Path(__file__).with_name("chat_child.py")
 
 
@@ -54,7 +52,7 @@ def render(template: str, messages: Sequence[Mapping[str, str]], names: Mapping[
             [sys.executable, "-P", str(CHILD)],  # -P: files beside it are no modules
             input=json.dumps(job).encode(),
             capture_output=True,
-            timeout=6 * SECONDS,  # of the clock: the machine may be busy
+            timeout=CLOCK,
             check=False,
         )
         answer = json.loads(done.stdout)
@@ -70,7 +68,7 @@ def hidden(
 ) -> tuple[list[dict[str, str]], re.Pattern]:
     r"""Return messages with numbers in place of the marks in them, and a pattern that tells those numbers.
 
-    ``pattern.split(text)`` alternates between text and numbers of marks.
+    Templates cut, strip and search what a message says, so the numbers stand where the marks did.
 
     >>> kept, pattern = hidden([{"role": "user", "content": "a<s>b"}], ["<s>"], "")
     >>> pattern.split("user: " + kept[0]["content"])

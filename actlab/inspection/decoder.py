@@ -1,7 +1,7 @@
 """The model itself: tokens in, logits out, keys and values kept, every site offered to whoever looks.
 
-Shapes: T tokens read now, S positions kept, D width, F hidden units, H heads of queries, G of keys, R = H / G, K numbers of
-a head, V tokens there are. One text at a time: `jax.vmap` reads several.
+Shapes: T tokens read now, S positions kept, D width, F hidden units, H heads of queries, G of keys, R = H / G, K
+numbers of a head, V tokens there are. One text at a time: `jax.vmap` reads several.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class Decoder(nnx.Module):
     def __call__(
         self, tokens_T: jax.Array, kept: list[Kept], at_T: jax.Array, edits: Edits, see: See
     ) -> tuple[jax.Array, list[Kept]]:
-        """Return logits (T, V) of the tokens after each of ``tokens_T`` at positions ``at_T``, and what is kept now."""
+        """Return logits (T, V) of the tokens after ``tokens_T`` at positions ``at_T``, and what is kept now."""
         h = self.tokens[...][tokens_T].astype(jnp.float32)
         if self.positions is not None:
             h = h + self.positions[...][at_T].astype(jnp.float32)

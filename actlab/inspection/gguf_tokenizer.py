@@ -70,6 +70,7 @@ def tokenizer_of(metadata: Mapping[str, Any]) -> Tokenizer | None:
     }
     if not all(isinstance(i, int) for i in (*ends, bos or 0)) or not isinstance(template, str | None):
         raise InputError("tokenizer.ggml's bos, eos or template are no numbers and text")
+    prefixed = kind == "llama" and metadata.get("tokenizer.ggml.add_space_prefix", True) is True
     return Tokenizer(
         plain,
         marked,
@@ -79,7 +80,8 @@ def tokenizer_of(metadata: Mapping[str, Any]) -> Tokenizer | None:
         tuple(sorted(ends)),
         template,
         names,
-        indented=kind == "llama" and metadata.get("tokenizer.ggml.add_space_prefix", True) is True,
+        indented=prefixed,
+        prefix=" " if prefixed else "",
     )
 
 
@@ -141,13 +143,10 @@ def _of_characters(tokenizers: Any, metadata: Mapping[str, Any], tokens: Sequenc
     model = tokenizers.models.BPE(
         vocabulary, list(_merges(usable, vocabulary)), unk_token=unknown, fuse_unk=True, byte_fallback=True
     )
-    prefix = metadata.get("tokenizer.ggml.add_space_prefix", True) is True
-    steps = [tokenizers.normalizers.Prepend("▁")] if prefix else []
-    steps.append(tokenizers.normalizers.Replace(" ", "▁"))
     pair = []
     for _ in range(2):
         one = tokenizers.Tokenizer(model)
-        one.normalizer = tokenizers.normalizers.Sequence(steps)
+        one.normalizer = tokenizers.normalizers.Replace(" ", "▁")
         pair.append(one)
     raw = tuple(
         byte_of[i] if i in byte_of else (t if k == CONTROL else t.replace("▁", " ")).encode()

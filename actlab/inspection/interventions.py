@@ -1,4 +1,4 @@
-"""Changes to what a model computes, as data of the compiled program: units silenced, scaled, pushed, taken from elsewhere.
+"""Changes to what a model computes, as data of the compiled program: silence, scale, push, replace.
 
 Shapes: W width of a site, S positions kept, N tokens of a trace.
 """
@@ -17,7 +17,7 @@ from actlab.inspection.architecture import Architecture
 
 
 class Edit(NamedTuple):
-    """What is done to a site's vector x (T, W): ``x * factor + push``, then ``patch`` in its place where ``patched``."""
+    """What is done to a site's vector x (T, W): ``x * factor + push``, or ``patch`` where ``patched``."""
 
     factor: jax.Array
     push: jax.Array
@@ -50,8 +50,8 @@ def make_edits(
 ) -> dict[str, Edit]:
     """Return the edits of a model, by site.
 
-    Sites are named with their block, ``blocks.3.mlp.act`` for the post-activations. Of ``attention.heads`` whole heads
-    are counted by ``ablate`` and ``scale``.
+    Sites are named with their block, ``blocks.3.mlp.act`` for the post-activations. Of ``attention.heads`` whole
+    heads are counted by ``ablate`` and ``scale``.
 
     Args:
         a: the model's.

@@ -143,8 +143,10 @@ class LanguageModel:
                 written side by side in one program, each as if alone.
             max_new_tokens: so many at most.
             capture: what is recorded, see `Capture`.
-            settings: `temperature`, `top_k`, `top_p`, `min_p`, `seed` of `Sampling` (greedy if nothing is said); `ablate`,
-                `scale`, `steer`, `patch` of `make_edits`; `swap`, see `run`; ``stop_at_end=False`` writes on after an end mark.
+            settings: `temperature`, `top_k`, `top_p`, `min_p`, `seed` of `Sampling` (greedy if nothing is said);
+                `ablate`,
+                `scale`, `steer`, `patch` of `make_edits`; `swap`, see `run`; ``stop_at_end=False`` writes on after
+                an end mark.
 
         Raises:
             InputError: settings that cannot be, a text longer than the model's context, or vectors kept of more than
@@ -159,7 +161,10 @@ class LanguageModel:
         parts: list[list[Piece]] = [[] for _ in prompts]
         for which, piece in job.pieces():
             parts[which].append(piece)
-        traces = [join([job.trace(p, job.shown()) for p in own]) for own in parts]
+        traces = []
+        for own in parts:
+            shown = job.shown()
+            traces.append(join([job.trace(piece, shown) for piece in own]))
         return traces if several else traces[0]
 
     def stream(
@@ -180,7 +185,8 @@ class LanguageModel:
         Args:
             text: a text, a chat, or tokens.
             capture: what is recorded.
-            settings: as in `generate`; ``swap={"act": f}`` puts another activation in all blocks, ``{"blocks.3.mlp.act": f}`` in one.
+            settings: as in `generate`; ``swap={"act": f}`` puts another activation in all blocks,
+                ``{"blocks.3.mlp.act": f}`` in one.
 
         Raises:
             InputError: as `generate`.
@@ -206,13 +212,13 @@ class LanguageModel:
             unknown = sorted(settings.keys() - set(known))
             raise InputError(f"{unknown[0]!r} is no setting{suggest(unknown[0], known)}") from error
         a = self.architecture
+        capture = (capture or Capture()).checked(a)
         needed = max(map(len, prompts)) + new
         if needed > a.context:
             raise InputError(
-                f"{max(map(len, prompts)):,} tokens and max_new_tokens={new:,} are more than the {a.context:,} positions of "
-                f"{self.name}"
+                f"{max(map(len, prompts)):,} tokens and max_new_tokens={new:,} are more than the {a.context:,} "
+                f"positions of {self.name}"
             )
-        capture = (capture or Capture()).checked(a)
         room = _room(needed)
         kept = (
             sum(a.sites[s] * len(b) for s, b in capture.kept(a).items()) + len(capture.rows) * a.heads * room
@@ -356,8 +362,8 @@ def _host(seen: Seen) -> dict[str, np.ndarray]:
     return {name: np.asarray(x) for name, x in jax.device_get(seen).items()}
 
 
-# Over several texts all but weights, filters and edits is theirs alone. One text is not mapped: products with a single
-# vector are quicker than with a matrix of one row.
+# Over several texts all but weights, filters and edits is theirs alone. One text is not mapped: products with a
+# single vector are quicker than with a matrix of one row.
 def _over_texts(f: Any, several: int, axes: tuple[int | None, ...], *arguments: Any) -> Any:
     if several > 1:
         return jax.vmap(f, in_axes=axes)(*arguments)

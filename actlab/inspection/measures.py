@@ -17,9 +17,10 @@ NEAR_ZERO = 1e-3  # a value is near zero below this part of its vector's root me
 class Vector(NamedTuple):
     """Measures of a vector (..., D), each (...,); `share` of D where it says so.
 
-    ``skew`` and ``kurtosis`` are of the D numbers about their mean, kurtosis 3 for a Gaussian; both NaN where all are equal.
-    ``participation`` is (sum x^2)^2 / (D sum x^4): 1 where all are of one size, 1/D where one is all; NaN for a vector of zeros.
-    ``negative`` and ``near_zero`` are shares, the latter of |x| < 1e-3 rms.
+    ``skew`` and ``kurtosis`` are of the D numbers about their mean, kurtosis 0 for a Gaussian; both NaN where all
+    are equal.
+    ``participation`` is (sum x^2)^2 / (D sum x^4): 1 where all are of one size, 1/D where one is all; NaN for a
+    vector of zeros. ``negative`` and ``near_zero`` are shares, the latter of |x| < 1e-3 rms.
     """
 
     l2: jax.Array
@@ -60,7 +61,7 @@ def vector(x: jax.Array) -> Vector:
         mean=mean * scale,
         variance=variance * scale * scale,
         skew=jnp.mean(second * centred, -1) / variance**1.5,
-        kurtosis=jnp.mean(second * second, -1) / variance**2,
+        kurtosis=jnp.mean(second * second, -1) / variance**2 - 3.0,
         negative=jnp.where(finite, jnp.mean(x < 0, -1, dtype=jnp.float32), jnp.nan),
         near_zero=jnp.where(
             finite, jnp.mean(jnp.abs(y) <= NEAR_ZERO * rms[..., None], -1, dtype=jnp.float32), jnp.nan
@@ -73,7 +74,8 @@ def vector(x: jax.Array) -> Vector:
 class Heads(NamedTuple):
     """Measures of rows of attention, each (..., H, T).
 
-    ``entropy`` is in nats, ``normalized`` it by ln n of the n positions that can be seen (0 where n is 1), ``effective``
+    ``entropy`` is in nats, ``normalized`` it by ln n of the n positions that can be seen (0 where n is 1),
+    ``effective``
     its exponential: of how many tokens is read. ``first`` is the weight on the first token, ``entropy_rest`` the
     entropy of the other weights made to sum to 1 (NaN where there is no other), ``distance`` how many
     positions back is looked on average.
@@ -89,7 +91,7 @@ class Heads(NamedTuple):
 
 
 def _entropy(scores: jax.Array, seen: jax.Array) -> jax.Array:
-    r"""Return :math:`\log \sum_t e^{s_t} - \sum_t p_t s_t` over the seen, without ever taking the logarithm of a weight."""
+    r"""Return :math:`\log \sum_t e^{s_t} - \sum_t p_t s_t` over the seen, taking the logarithm of no weight."""
     top = jnp.max(scores, -1, where=seen, initial=-jnp.inf, keepdims=True)
     s = jnp.where(seen, scores - top, 0.0)
     e = jnp.where(seen, jnp.exp(s), 0.0)
@@ -127,7 +129,7 @@ class Distribution(NamedTuple):
 
 
 def distribution(logits: jax.Array, k: int) -> Distribution:
-    """Return the entropy and the ``k`` likeliest tokens of ``logits`` (..., V), minus infinity where a token cannot be.
+    """Return the entropy and the ``k`` likeliest tokens of ``logits`` (..., V), -inf where a token cannot be.
 
     >>> d = distribution(jnp.log(jnp.array([0.5, 0.0, 0.25, 0.25])), 2)
     >>> round(float(d.entropy), 4), d.candidates.tolist(), jnp.exp(d.log_probabilities).round(4).tolist()

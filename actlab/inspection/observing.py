@@ -1,7 +1,7 @@
 """One pass of the decoder with everything that is asked for recorded beside it.
 
-Shapes: T tokens read now, S positions kept, L blocks looked at, W width of a site, H heads, V tokens there are, k units or
-candidates. Everything that is returned has T first.
+Shapes: T tokens read now, S positions kept, L blocks looked at, W width of a site, H heads, V tokens there are, k
+units or candidates. Everything that is returned has T first.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def write(
     capture: Capture,
     steps: int,
 ) -> tuple[Seen, jax.Array, list[Kept]]:
-    """Read ``token``, draw the next and read that, ``steps`` times in one scan; return the tokens drawn (steps,) too."""
+    """Read ``token``, draw the next and read that, ``steps`` times in one scan; return the tokens drawn too."""
 
     def step(carry: tuple[jax.Array, list[Kept]], at: jax.Array):
         token, kept = carry

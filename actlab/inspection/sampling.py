@@ -35,7 +35,8 @@ class Sampling:
         top_k: only so many of the likeliest tokens; 0 all.
         top_p: only the fewest likeliest tokens whose probabilities sum to it (Holtzman et al. 2019,
             arXiv:1904.09751); 1 all.
-        min_p: only tokens at least so many times as likely as the likeliest (Nguyen et al. 2024, arXiv:2407.01082); 0 all.
+        min_p: only tokens at least so many times as likely as the likeliest (Nguyen et al. 2024, arXiv:2407.01082);
+            0 all.
         seed: of all drawing; the draw at a position depends on seed and position alone.
 
     Raises:
@@ -119,7 +120,9 @@ def _above(x: jax.Array, enough) -> jax.Array:
     def halve(_, bounds):
         low, high = bounds
         middle = (low >> 1) + (high >> 1) + (low & high & 1)  # their sum could overflow
-        middle = middle + (middle == low)  # upwards, so that the last step decides between two neighbours
+        middle = jnp.where(
+            middle == low, middle + 1, middle
+        )  # upwards, so that the last step decides between two neighbours
         good = enough(order >= middle)
         return jnp.where(good, middle, low), jnp.where(good, high, middle - 1)
 

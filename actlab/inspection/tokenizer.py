@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from actlab.errors import InputError
@@ -37,6 +39,7 @@ class Tokenizer:
         template: of a conversation, Jinja; None where the model has none.
         names: of what a template may call by name, ``bos_token`` and the like.
         indented: whether the first token's leading space is the tokenizer's own, so that a text's start loses it.
+        prefix: what is put before a text, and before what follows a mark, by sentencepiece's kind.
         alphabet: the characters a text may have, None if any.
 
     """
@@ -50,6 +53,7 @@ class Tokenizer:
     template: str | None = None
     names: Mapping[str, str] = field(default_factory=dict)
     indented: bool = False
+    prefix: str = ""
     alphabet: frozenset[str] | None = None
 
     def __post_init__(self):
@@ -83,7 +87,7 @@ class Tokenizer:
                 f"the model was trained on a text without {unknown[0]!r}: it knows {len(self.alphabet)} characters"
             )
         try:
-            ids = (self.marked if special else self.plain).encode(text, add_special_tokens=False).ids
+            ids = self._ids(text, special)
         except Exception as e:  # of the text or of the tokenizer's rules; they raise no class of their own
             raise InputError(f"the text has no tokens: {_reason(text, e)}") from None
         return [self.bos, *ids] if bos and self.bos is not None else ids
@@ -149,15 +153,38 @@ class Tokenizer:
         """
         if self.template is None:
             raise InputError("the model has no chat template: give it a text to go on with")
-        marks = sorted(
-            {self.raw[i].decode("utf-8", "replace") for i in self.marks} - {""}, key=len, reverse=True
-        )
+        marks = list(self._spelt)
         kept, pattern = hidden(messages, marks, self.template)
         text = render(self.template, kept, {**self.names, "add_generation_prompt": answer})
+        if not pattern.search(text):
+            return self.encode(text, special=True, bos=False)
         ids: list[int] = []
-        for i, part in enumerate(pattern.split(text)):
-            ids += self.encode(marks[int(part)] if i % 2 else part, special=i % 2 == 0, bos=False)
+        for part in self._parts(text):
+            whole = pattern.sub(lambda m: marks[int(m[1])], part)
+            ids += [self._spelt[part]] if part in self._spelt else self.encode(whole, bos=False)
         return ids
+
+    @cached_property
+    def _spelt(self) -> dict[str, int]:
+        """The marks by their text, the longest first."""
+        found = {self.raw[i].decode("utf-8", "replace"): i for i in sorted(self.marks)}
+        return {mark: found[mark] for mark in sorted(found, key=len, reverse=True) if mark}
+
+    def _parts(self, text: str) -> list[str]:
+        """Return a text cut into marks and what is between them."""
+        cut = re.split("(" + "|".join(map(re.escape, self._spelt)) + ")", text) if self._spelt else [text]
+        return [part for part in cut if part]
+
+    def _ids(self, text: str, special: bool) -> list[int]:
+        if not self.prefix:
+            return (self.marked if special else self.plain).encode(text, add_special_tokens=False).ids
+        found: list[int] = []
+        for part in self._parts(text) if special else filter(None, [text]):
+            if special and part in self._spelt:
+                found.append(self._spelt[part])
+            else:
+                found += self.plain.encode(self.prefix + part, add_special_tokens=False).ids
+        return found
 
     def _bytes(self, ids: Iterable[int]) -> Iterator[bytes]:
         for i in ids:

@@ -26,8 +26,8 @@ FORMAT = 1
 class Site(NamedTuple):
     """A site in one block: its vectors (N, W), None where they were not kept, and its measures (N,) by name.
 
-    Of an activation (``mlp.act``) ``pre`` and ``post`` are its two sides; of any other site ``post`` is the vector itself and
-    ``pre`` is None.
+    Of an activation (``mlp.act``) ``pre`` and ``post`` are its two sides; of any other site ``post`` is the vector
+    itself and ``pre`` is None.
     """
 
     pre: np.ndarray | None
@@ -39,16 +39,18 @@ class Site(NamedTuple):
 class Trace:
     """A text with the records of every token, prompt tokens included.
 
-    Row t of a record is of token t being *read*: what is inside the model then, and the distribution of the token after
-    it (``next.*``). How likely token t itself was is said by row t - 1; `probability`, `surprisal` and `rank` are moved
-    for that and are of token t. What was not recorded is absent, never zero.
+    Row t of a record is of token t being *read*: what is inside the model then, and the distribution of the token
+    after
+    it (``next.*``). How likely token t itself was is said by row t - 1; `probability`, `surprisal` and `rank` are
+    moved for that and are of token t. What was not recorded is absent, never zero.
 
     Args:
         tokens: (N,) int32.
         pieces: what each token adds to the text; "" where its bytes are no whole character yet.
         labels: every token that occurs, candidates too, by itself, bytes that are no character as ``<0xE4>``.
         prompt: so many tokens were given, those after were drawn.
-        arrays: records by name: ``next.<measure>`` (N,) or (N, k), ``site.<site>.<measure>`` (N, L), ``heads.<measure>``
+        arrays: records by name: ``next.<measure>`` (N,) or (N, k), ``site.<site>.<measure>`` (N, L),
+            ``heads.<measure>``
             (N, L, H), ``units.{index,pre,post,value}`` (N, L, k), ``lens.<measure>`` (N, L) or (N, L, 5),
             ``value.<site>`` (N, W), ``rows.<block>`` (N, H, N).
         about: the model (``model``), its sizes, the activation of each block, settings; plain values.
@@ -82,7 +84,7 @@ class Trace:
 
     @property
     def surprisal(self) -> np.ndarray:
-        """-ln p of each token (N,), in nats, of the raw distribution; NaN for the first, of which nothing was foretold."""
+        """-ln p of each token (N,), in nats, raw; NaN for the first, which nothing foretold."""
         return -self._of_own("log_probability")
 
     @property
@@ -123,7 +125,7 @@ class Trace:
 
         """
         sites = self.about["sites"]
-        first, number, *rest = name.split(".") + [""]
+        first, number, *rest = [*name.split("."), ""]
         own = ".".join(rest).rstrip(".")
         known = {*sites, "mlp.act"}
         if (
@@ -163,9 +165,7 @@ class Trace:
         return found
 
     def to_polars(self, what: str = "tokens") -> pl.DataFrame:
-        """Return a table: a row a token (``tokens``), a token's candidate (``candidates``), site, block and token (``sites``),
-        or head and token (``heads``).
-        """  # fmt: skip
+        """Return a table: a row of each of ``tokens``, ``candidates``, ``sites`` or ``heads``."""
         import polars as pl
 
         n = len(self)

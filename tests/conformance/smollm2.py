@@ -5,10 +5,10 @@
 
 ``tests/inspection/smollm2.npz``, for texts 0, 1, ... (in ``texts``): ``<i>.ids`` (T,); ``<i>.best`` (T,), the
 likeliest next token; ``<i>.spread`` (T,), log-sum-exp of the logits; ``<i>.rows`` (R,), positions, with
-``<i>.columns`` (R, C), tokens, and their ``<i>.logits`` (R, C): the 32 likeliest and 58 of others; ``<i>.entropy`` (blocks, H, T),
-nats, of each head's weights from each position; and ``<i>.norm.<site>``, L2 norms (blocks, T) of ``resid_pre``,
-``resid_mid``, ``resid_post``, ``attn_out``, ``mlp_out``, ``mlp.act.pre``, ``mlp.act.post`` and ``mlp.post``.
-transformers computes in float32 with attn_implementation="eager"; norms and entropies are taken in float64.
+``<i>.columns`` (R, C), tokens, and their ``<i>.logits`` (R, C): the 32 likeliest and 58 others; ``<i>.entropy``
+(blocks, H, T), nats, of each head's weights from each position; and ``<i>.norm.<site>`` (blocks, T), L2 norms of what
+is in ``SITES``. transformers computes in float32 with attn_implementation="eager"; norms and entropies are taken in
+float64.
 
 ``tests/inspection/smollm2.json``: tokens of many strings, with marks as tokens and as text; tokens of conversations
 by the chat template; greedy continuations.

@@ -1,4 +1,4 @@
-"""A decoder in plain numpy, float64, written from the papers: the oracle of what was read, without the model's code."""
+"""A decoder in plain numpy, float64, written from the papers: an oracle of what was read without the model's code."""
 
 import math
 
