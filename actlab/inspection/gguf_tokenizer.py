@@ -40,7 +40,7 @@ def tokenizer_of(metadata: Mapping[str, Any]) -> Tokenizer | None:
     if kind is None:
         return None
     if not isinstance(kind, str):
-        raise InputError(f"tokenizer.ggml.model={str(kind):.40}: must be text")
+        raise InputError(f"tokenizer.ggml.model={kind!s:.40}: must be text")
     if kind == "no_vocab":
         return None
     try:
