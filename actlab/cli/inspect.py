@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actlab.cli.explaining import Parser
-from actlab.errors import InputError
+from actlab.cli.inspect_model import HELP, load_model
+from actlab.errors import InputError, suggest
 
 if TYPE_CHECKING:
     from actlab.inspection import Capture, LanguageModel, Trace
@@ -19,7 +21,9 @@ LONGEST_FILE = 1 << 20  # bytes of --text FILE: far more than any context takes
 
 
 def main(argv: list[str]) -> int:
-    """Run ``actlab inspect``; return its exit code."""
+    """Run ``actlab inspect``, or ``actlab inspect neurons|concept|swap``; return its exit code."""
+    if argv and not argv[0].startswith("-"):
+        return _kind(argv[0])(argv[1:])
     arguments = _arguments(argv)
     from actlab.cli.runtime import prepare, warnings_told
 
@@ -30,17 +34,32 @@ def main(argv: list[str]) -> int:
         return _write(arguments, shlex.join(["actlab", "inspect", *argv]))
 
 
+def _kind(name: str) -> Callable[[list[str]], int]:
+    if name == "neurons":
+        from actlab.cli.inspect_neurons import main as command
+    elif name == "concept":
+        from actlab.cli.inspect_concept import main as command
+    elif name == "swap":
+        from actlab.cli.inspect_swap import main as command
+    else:
+        known = ("neurons", "concept", "swap")
+        raise InputError(
+            f"inspect: {name!r} is unknown{suggest(name, known)}; a text goes after --prompt, a model after --model"
+        )
+    return command
+
+
 def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = Parser(
         prog="actlab inspect",
         description="Look inside a language model while it writes: what every layer, head and unit does, token by "
         "token. Without --prompt or --text a page is served for this machine's browser; with one of them a file is "
         "written that needs no server.",
-        epilog='example: actlab inspect --prompt "The capital of France is" --out page.html',
+        epilog='example: actlab inspect --prompt "The capital of France is" --out page.html. Also: actlab inspect '
+        "neurons (units over many texts), concept (what tells two kinds of text apart), swap (another activation).",
     )
     add = parser.add_argument
-    add("--model", default="smollm2", metavar="MODEL", help="smollm2 (default), a GGUF file, a folder of "
-        "safetensors, hf:organisation/name, or run:FOLDER of actlab train")  # fmt: skip
+    add("--model", default="smollm2", metavar="MODEL", help=HELP)
     add("--dtype", choices=("float32", "bfloat16"), default="float32", help="of the weights in memory")
     what = parser.add_argument_group("a file").add_mutually_exclusive_group()
     what.add_argument("--prompt", help="text to go on with")
@@ -119,7 +138,6 @@ def _serve(arguments: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise InputError(f"the page's server needs {error.name}: pip install 'actlab[lm]'") from error
     from actlab.cli.inspect_desk import Desk
-    from actlab.inspection import load
 
     bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -128,7 +146,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise InputError(f"port {arguments.port} cannot be had: {error.strerror}") from error
     port = bound.getsockname()[1]
-    desk = Desk(lambda: load(arguments.model, dtype=arguments.dtype), arguments.dtype)
+    desk = Desk(lambda: load_model(arguments.model, arguments.dtype), arguments.dtype)
     config = uvicorn.Config(
         make_app(desk, port),
         loop="asyncio",
@@ -150,10 +168,8 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _write(arguments: argparse.Namespace, command: str) -> int:
-    from actlab.inspection import load
-
     given = _given(arguments)
-    model = load(arguments.model, dtype=arguments.dtype)
+    model = load_model(arguments.model, arguments.dtype)
     capture = _capture(arguments, model)
     new = 0 if arguments.text is not None else arguments.max_new_tokens
     settings: dict[str, Any] = {
