@@ -168,7 +168,10 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _write(arguments: argparse.Namespace, command: str) -> int:
-    given = _given(arguments)
+    from actlab.activations import make
+
+    given, ablate = _given(arguments), _ablated(arguments.ablate)
+    swap = {"act": make(arguments.swap)} if arguments.swap else {}
     model = load_model(arguments.model, arguments.dtype)
     capture = _capture(arguments, model)
     new = 0 if arguments.text is not None else arguments.max_new_tokens
@@ -177,8 +180,6 @@ def _write(arguments: argparse.Namespace, command: str) -> int:
     }
     traces = [("as it is", model.generate(given, max_new_tokens=new, capture=capture, **settings))]
     if arguments.ablate or arguments.swap:
-        ablate = _ablated(arguments.ablate)
-        swap = {"act": arguments.swap} if arguments.swap else {}
         label = ", ".join(
             [*([f"with {arguments.swap}"] if swap else []), *(f"without {a}" for a in arguments.ablate)]
         )

@@ -41,12 +41,20 @@ const onCurve = (figure, run, layer, t, units, which, state) => {
   g.strokeStyle = style("--soft"); g.lineWidth = 2; g.beginPath();
   inside.forEach((i, n) => (n ? g.lineTo(x(curve.x[i]), y(curve.y[i])) : g.moveTo(x(curve.x[i]), y(curve.y[i])))); g.stroke(); g.restore();
   let outside = 0;
+  const named = [];
   units.forEach((u, i) => {
     if (!known(u.pre) || !known(u.post)) return;
     if (u.pre < low || u.pre > high) outside++;
     const px = Math.max(left, Math.min(width - right, x(u.pre))), py = Math.max(top, Math.min(top + tall, y(u.post)));
     g.fillStyle = i < 3 ? style("--link") : style("--soft"); g.strokeStyle = style("--card"); g.lineWidth = 1.5; g.beginPath(); g.arc(px, py, i < 3 ? 6 : 4.5, 0, 7); g.fill(); g.stroke();
-    if (i < 3) { g.fillStyle = style("--ink"); g.textAlign = px > width / 2 ? "right" : "left"; g.fillText(`${u.unit}`, px + (px > width / 2 ? -9 : 9), py - 8 - 13 * i); }
+    if (i < 3) named.push([px, py, `${u.unit}`]);
+  });
+  // the names one above the other over the highest point, each with a line to its own
+  const above = Math.max(top + 40, Math.min(...named.map(([, py]) => py), top + tall) - 12);
+  named.sort((p, q) => p[0] - q[0]).forEach(([px, py, name], i) => {
+    const ly = above - 13 * i, right = px > width / 2, lx = px + (right ? -14 : 14);
+    g.strokeStyle = style("--soft"); g.lineWidth = 0.8; g.beginPath(); g.moveTo(px, py); g.lineTo(lx, ly); g.stroke();
+    g.fillStyle = style("--ink"); g.textAlign = right ? "right" : "left"; g.fillText(name, lx, ly);
   });
   g.fillStyle = style("--soft"); g.textAlign = "left"; g.fillText(number(Number(low.toPrecision(3))), left, top + tall + 14); g.textAlign = "right"; g.fillText(number(Number(high.toPrecision(3))), width - right, top + tall + 14);
   g.textAlign = "center"; g.fillText("pre-activation", (left + width) / 2, top + tall + 28);

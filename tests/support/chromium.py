@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -120,7 +121,7 @@ class Tab:
         """Click in the middle of an element, as a mouse does."""
         found = json.dumps(selector)
         box = self.run(
-            f"(e => {{ e.scrollIntoView({{block: 'center', behavior: 'instant'}}); const b = e.getBoundingClientRect();"
+            "(e => { e.scrollIntoView({block: 'center', behavior: 'instant'}); const b = e.getBoundingClientRect();"
             f" return [b.x + b.width / 2, b.y + b.height / 2]; }})(document.querySelector({found}))"
         )
         for kind in ("mousePressed", "mouseReleased"):
@@ -161,19 +162,20 @@ def browser(profile):
     to_read, to_write = os.pipe()
     from_read, from_write = os.pipe()
 
-    def pipes():
-        # the browser reads 3 and writes 4; first away from where they may be
-        a, b = os.dup(to_read), os.dup(from_write)
-        a, b = os.dup2(a, 63), os.dup2(b, 64)
-        os.dup2(a, 3)
-        os.dup2(b, 4)
-
     command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"]
     command += ["--disable-background-networking", "--disable-component-update", "--disable-quic"]
     command += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--remote-debugging-pipe"]
     command += [f"--user-data-dir={profile}", "about:blank"]
+    # the browser reads 3 and writes 4; a process of its own puts them there, this one being threaded must not fork
+    child = (
+        f"import os, sys; os.dup2({to_read}, 63); os.dup2({from_write}, 64); os.dup2(63, 3); os.dup2(64, 4); "
+    )
+    child += "os.execv(sys.argv[1], sys.argv[1:])"
     process = subprocess.Popen(
-        command, preexec_fn=pipes, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", child, *command],
+        pass_fds=(to_read, from_write),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     os.close(to_read)
     os.close(from_write)
