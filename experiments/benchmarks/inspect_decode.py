@@ -4,11 +4,11 @@
     python experiments/benchmarks/inspect_decode.py [--tokens 64] [--rounds 5] [--dtype float32] [--prefix 200]
 
 One process, one set of weights (SmolLM2-135M-Instruct, 4-bit file, widened to --dtype in both), greedy, the same
-prompt; rounds are interleaved, ratios are of the medians. What is compiled is
-compiled before. transformers: eager attention, KV cache, ``output_attentions`` and ``output_hidden_states`` (it has no
-MLP activations, no measures: less is asked of it), torch on as many threads. ``prefix``: the whole text anew for each
-token, as the page did that this one follows, the last of --prefix tokens. ``bound``: all weights read once, by a sum
-over an array of their size: no decoder of a single text can be quicker.
+prompt; rounds are interleaved, ratios are of the medians. What is compiled is compiled before. transformers: eager
+attention, KV cache, ``output_attentions`` and ``output_hidden_states`` (it has no MLP activations, no measures: less
+is asked of it), torch on as many threads. ``prefix``: the whole text anew for each token, as the page did that this
+one follows, the last of --prefix tokens. ``bound``: all weights read once, by a sum over an array of their size: no
+decoder of a single text can be quicker.
 """
 
 from __future__ import annotations
