@@ -8,6 +8,7 @@ from actlab.theory.edge import edge as edge
 from actlab.theory.facts import Facts as Facts
 from actlab.theory.facts import facts as facts
 from actlab.theory.fixed_points import fixed_points as fixed_points
+from actlab.theory.gains import gain as gain
 from actlab.theory.gaussian import expect as expect
 from actlab.theory.gaussian import expect_pair as expect_pair
 from actlab.theory.hermite import born_dead as born_dead
