@@ -23,7 +23,11 @@ from actlab.theory.mesh import Mesh as Mesh
 from actlab.theory.mesh import mesh as mesh
 from actlab.theory.moments import Moments as Moments
 from actlab.theory.moments import moments as moments
+from actlab.theory.networks import Network as Network
 from actlab.theory.networks import Plain as Plain
 from actlab.theory.networks import Residual as Residual
 from actlab.theory.transform import Transform as Transform
 from actlab.theory.transform import transform as transform
+from actlab.theory.weights import Weights as Weights
+from actlab.theory.weights import critical_weights as critical_weights
+from actlab.theory.weights import he_exact as he_exact
