@@ -46,7 +46,7 @@ def transformed(act: Act, wanted: str | Mapping[str, Any], model: Callable, argu
 
     Args:
         act: with nothing to be learnt: the transform holds for the parameters it was solved for.
-        wanted: ``"tat"`` or ``"dks"``; or a mapping of ``method`` and ``zeta``, ``tau``, ``eta``, ``q_slope`` of `actlab.theory.transform`.
+        wanted: ``"tat"`` or ``"dks"``; or a mapping of ``method`` and targets of `actlab.theory.transform`.
         model: a class.
         arguments: of the model.
 
