@@ -89,6 +89,32 @@ def numbers_of(name: str, act: Act) -> dict[str, float]:
     return {key: value for key, value in told.items() if value}
 
 
+def variances(
+    name: str, fan_in: int, fan_out: int, gain: float, act: Act | None = None, *, first: bool = False
+) -> tuple[float, float] | None:
+    """Return the variances of a layer's weights, times ``fan_in``, and of its biases, as `initializer` draws them.
+
+    None where they are measured: ``lsuv``. Of ``orthogonal`` kernels the mean square of their entries.
+
+    >>> variances("he_normal", 64, 32, 1.0), variances("glorot_normal", 64, 32, 1.0)
+    ((2.0, 0.0), (1.3333333333333333, 0.0))
+    """
+    if name in OF_ACTIVATION:
+        found = OF_ACTIVATION[name](act)
+        return (gain * (found.first if first else found.sigma_w)) ** 2, found.sigma_b**2
+    known = {
+        "lecun_normal": 1.0,
+        "he_normal": 2.0,
+        "glorot_normal": 2 * fan_in / (fan_in + fan_out),
+        "glorot_uniform": 2 * fan_in / (fan_in + fan_out),
+        "orthogonal": fan_in / max(fan_in, fan_out),
+        "torch_default": 1 / 3,
+    }
+    if name not in known:
+        return None
+    return gain**2 * known[name], 1 / (3 * fan_in) if name == "torch_default" else 0.0
+
+
 def _of_activation(
     name: str, gain: float | jax.Array, act: Act | None, first: bool
 ) -> tuple[Initializer, Initializer]:

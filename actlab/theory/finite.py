@@ -12,8 +12,8 @@ order 1 / N,
 
 p the products of f, m those of h, J the maps' slopes. The gradient's mean square gathers
 :math:`3 E f'^4 / (E f'^2)^2 - 1` over N a layer, weights independent on the way back. Relu at its critical
-weights: :math:`\operatorname{Var} q / q^2 = (5 l + 2) / N`. With skips, what one layer's units have of f beyond h they
-partly keep in the next, which is left out: there the bands can be some 15 % too narrow. Hanin and Rolnick 2018,
+weights: :math:`\operatorname{Var} q / q^2 = (5 l + 2) / N`. With skips, what one layer's units have of f beyond h
+they partly keep in the next, which is left out: there the bands can be some 15 % too narrow. Hanin and Rolnick 2018,
 arXiv:1803.01719; Roberts, Yaida, Hanin 2022, arXiv:2106.10165.
 """
 

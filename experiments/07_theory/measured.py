@@ -2,8 +2,8 @@
 
 python experiments/07_theory/measured.py [--png measured.png] > measured.txt
 
-Of every layer the next one is predicted from what the layer actually has: its own q, its own correlation. What is left is
-averaged over networks and layers and divided by its standard error. Shapes: N width, L layers, two inputs.
+Of every layer the next one is predicted from what the layer actually has: its own q, its own correlation. What is
+left is averaged over networks and layers and divided by its standard error. Shapes: N width, L layers, two inputs.
 """
 
 from __future__ import annotations
