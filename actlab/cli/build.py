@@ -19,6 +19,7 @@ from actlab.activations import Act, check, make
 from actlab.activations.custom import one_line
 from actlab.data import Dataset
 from actlab.errors import InputError, suggest
+from actlab.models.graph import transformed
 from actlab.sinks import Guarded
 from actlab.train import Run
 from actlab.train.losses import Loss
@@ -74,10 +75,15 @@ def describe(config: dict[str, Any]) -> Run:
     if missing := {p.name for p in parameters if p.default is p.empty} - values.keys():
         raise InputError(f"{min(missing)} is missing: it must be set")
 
-    act = activation(nodes["activation"])
+    shape = dict(nodes["activation"])
+    transform = shape.pop("transform", None)
+    act = activation(shape)
     model, optimizer, stats, stability, data = (
         target(nodes[n], n) for n in ("model", "optimizer", "stats", "stability", "data")
     )
+    if transform is not None:
+        with about("activation"):
+            act = transformed(act, transform, model.function, dict(model.keywords)).act
     with about("optimizer"):
         optimizer = optimizer()
     with about("stats"):

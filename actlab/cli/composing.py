@@ -9,7 +9,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,8 @@ def _composed(argv: list[str]) -> tuple[str, list[str]]:
 
 
 def _initialized() -> AbstractContextManager[Any]:
+    if GlobalHydra.instance().is_initialized():  # in the midst of a multirun, with the same configs
+        return nullcontext()
     return hydra.initialize_config_dir(str(configs.folder()), version_base=VERSION)
 
 

@@ -27,6 +27,7 @@ usage: actlab train [OVERRIDES] [-m [--fresh]] [--cfg job] [--info] [--config-di
   actlab train                                                    the default run
   actlab train activation=leaky_relu activation.negative_slope=0.2 model.depth=8
   actlab train activation=swish 'activation.learn=[beta]' activation.per=channel
+  actlab train activation.transform=tat model.norm=none model.depth=50 model.init=critical data=digits
   actlab train activation.name=my_package.my_module:my_fn         your own function
   actlab train +experiment=mnist1d_mlp                            a published setting
   actlab train -m seed=0,1,2                                      several runs, one after another

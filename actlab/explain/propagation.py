@@ -14,6 +14,7 @@ T trainings.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,8 +22,10 @@ import numpy as np
 from flax import nnx
 
 from actlab.errors import InputError
+from actlab.models.expected import Expected, expected, gradient_at, wide
 from actlab.stats import VALUE, value_and_grad
 from actlab.train import Run
+from actlab.values import Bound
 
 BATCH = 64  # inputs whose pairs are compared
 
@@ -40,6 +43,9 @@ class Propagation:
         scores: (T,) on the test split after training; NaN where training diverged.
         quantity: what these are: ``accuracy``, or ``loss`` where there are no classes.
         chance: the accuracy of always saying the commonest class; NaN where there are none.
+        theory: what maps of wide networks expect; None where they do not say, and ``reason`` why.
+        reason: ``""`` beside a theory.
+        given_q: (S, L) gradients against the last site's as theory has them at each network's own q; None without.
     """
 
     sites: tuple[str, ...]
@@ -50,6 +56,15 @@ class Propagation:
     scores: np.ndarray
     quantity: str
     chance: float
+    theory: Expected | None = None
+    reason: str = ""
+    given_q: np.ndarray | None = None
+
+    @property
+    def relative(self) -> np.ndarray:
+        """Gradients against the last site's (S, L); NaN where none arrives even there."""
+        last = self.g[:, -1:]
+        return np.divide(self.g, last, out=np.full_like(self.g, np.nan), where=last > 0)
 
 
 def propagation(run: Run, *, seeds: int = 16, trained: int = 1) -> Propagation:
@@ -94,6 +109,7 @@ def propagation(run: Run, *, seeds: int = 16, trained: int = 1) -> Propagation:
         measured.append([(_square(h), _cosine(h), _square(g) ** 0.5) for h, g in found])
     q, c, g = np.moveaxis(np.array(measured), -1, 0)
     classes = data.task != "regression"
+    theory, given_q, reason = _theory(run, np.asarray(x), q)
     count = np.bincount(data.y_test.reshape(-1)) if classes else np.array([np.nan])
     return Propagation(
         sites=tuple(program.sites),
@@ -104,7 +120,62 @@ def propagation(run: Run, *, seeds: int = 16, trained: int = 1) -> Propagation:
         scores=np.array([_train(run, numbers) for numbers in own[:trained]]),
         quantity="accuracy" if classes else "loss",
         chance=float(count.max() / count.sum()),
+        theory=theory,
+        reason=reason,
+        given_q=given_q,
     )
+
+
+class Disagreement(NamedTuple):
+    """Where initialisations do not do what theory expects: their mean, what was expected, in standard errors."""
+
+    quantity: str
+    site: str
+    measured: float
+    expected: float
+    errors: float
+
+
+def disagreements(one: Propagation) -> list[Disagreement]:
+    """Return the sites whose mean over initialisations is off by 4 standard errors and by more than theory rounds.
+
+    Errors are those of networks of this width, `actlab.theory.bands`, as far as these hold; less than 5 % of a
+    variance or a gradient, or 0.02 of a cosine, does not count. A gradient is held against theory at the network's
+    own q. Empty without a theory.
+    """
+    found = []
+    if one.theory is None:
+        return found
+    t = one.theory
+    for name, values, wanted, sd, room in (
+        ("variance", one.q, t.q, t.q_sd, 0.05 * t.q),
+        ("cosine", one.c, t.c, t.c_sd, 0.02),
+        ("gradient", one.relative / one.given_q, np.ones_like(t.q), t.gradient_sd, 0.05),
+    ):
+        some = np.isfinite(values).sum(0)
+        with np.errstate(invalid="ignore"):
+            mean = np.nansum(values, 0) / np.maximum(some, 1)
+            error = np.maximum(sd / np.sqrt(np.maximum(some, 1)), 1e-6 * np.abs(wanted))
+            off = np.abs(mean - wanted)
+        for i in range(min(len(one.sites), t.layers) if name != "gradient" else len(one.sites)):
+            if some[i] and off[i] > 4 * error[i] and off[i] > np.broadcast_to(room, off.shape)[i]:
+                scale = t.gradient[i] if name == "gradient" else 1.0
+                told = (float(v) for v in (scale * mean[i], scale * wanted[i], off[i] / error[i]))
+                found.append(Disagreement(name, one.sites[i], *told))
+    return found
+
+
+def _theory(run: Run, x: np.ndarray, q: np.ndarray) -> tuple[Expected | None, np.ndarray | None, str]:
+    """Return what theory expects of inputs ``x``, and of gradients at ``q``; or None and why it says nothing."""
+    setup = run.setup
+    if not isinstance(setup.model, Bound):
+        return None, None, "the model's arguments are not known"
+    inputs = int(np.prod(setup.data.in_shape))
+    try:
+        told = wide(setup.model.function, dict(setup.model.keywords), setup.act, inputs)
+        return expected(told, x), gradient_at(told, q), ""
+    except InputError as e:
+        return None, None, str(e)
 
 
 def _square(h: np.ndarray) -> float:

@@ -109,12 +109,17 @@ def convolution(
     padding: int,
     init: str,
     gain: float | jax.Array,
+    act: Act | None = None,
+    first: bool = False,
     bias: bool = True,
     dtype: jax.typing.DTypeLike,
     rngs: nnx.Rngs,
 ) -> nnx.Conv:
-    """Return a convolution over ``len(taps)`` axes; by `actlab.nn.convolve`, which says why."""
-    kernel_init, bias_init = initializer(init, channels * math.prod(taps), gain)
+    """Return a convolution over ``len(taps)`` axes; by `actlab.nn.convolve`, which says why.
+
+    ``act`` is what its input has passed, unless it is the ``first``: some initialisers ask.
+    """
+    kernel_init, bias_init = initializer(init, channels * math.prod(taps), gain, act, first=first)
     return nnx.Conv(
         channels,
         width,
@@ -136,12 +141,14 @@ def linear(
     *,
     init: str,
     gain: float | jax.Array,
+    act: Act | None = None,
+    first: bool = False,
     bias: bool = True,
     dtype: jax.typing.DTypeLike,
     rngs: nnx.Rngs,
 ) -> nnx.Linear:
-    """Return a linear map with the initialiser of that name."""
-    kernel_init, bias_init = initializer(init, d_in, gain)
+    """Return a linear map with the initialiser of that name; ``act`` and ``first`` as of `convolution`."""
+    kernel_init, bias_init = initializer(init, d_in, gain, act, first=first)
     return nnx.Linear(
         d_in, d_out, use_bias=bias, kernel_init=kernel_init, bias_init=bias_init, dtype=dtype, rngs=rngs
     )
@@ -167,10 +174,18 @@ def at_least(low: int, **values: int) -> None:
             raise InputError(f"{name}={value!r}: must be an integer >= {low}")
 
 
-def check_gain(gain: float) -> None:
-    """Raise ``InputError`` unless ``gain`` is a number > 0."""
+def check_gain(gain: float, init: str) -> None:
+    """Raise ``InputError`` unless ``gain`` is a number > 0, and the initialiser one that takes it."""
     if not 0 < gain < float("inf"):
         raise InputError(f"gain={gain}: must be a number > 0")
+    if init == "lsuv" and gain != 1:
+        raise InputError(f"gain={gain}: init=lsuv sets every layer's scale by itself, leave gain at 1")
+
+
+def not_critical(init: str, why: str) -> None:
+    """Raise ``InputError`` where the initialiser is ``critical``, which is of networks of another kind."""
+    if init == "critical":
+        raise InputError(f"init=critical is of plain layers with biases, and {why}: he_exact fits")
 
 
 def check_dropout(dropout: float) -> None:

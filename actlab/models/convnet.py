@@ -77,7 +77,7 @@ class ConvNet(nnx.Module):
         at_least(1, depth=depth, width=width, stride=stride)
         at_least(0, padding=padding)
         check_dropout(dropout)
-        check_gain(gain)
+        check_gain(gain, init)
         gain = number("model.gain", gain)
         if pool not in ("none", "mean"):
             raise InputError(f"pool={pool!r}: must be 'none' or 'mean'")
@@ -89,6 +89,7 @@ class ConvNet(nnx.Module):
 
         self.add_channel = len(in_shape) < 3
         self.pool = pool
+        how = {"init": init, "gain": gain, "act": act, "dtype": dtype, "rngs": rngs}
         blocks = []
         for i, k in enumerate(taps):
             space = tuple((s + 2 * padding - k) // stride + 1 for s in space)
@@ -102,10 +103,8 @@ class ConvNet(nnx.Module):
                 (k,) * len(space),
                 stride=stride,
                 padding=padding,
-                init=init,
-                gain=gain,
-                dtype=dtype,
-                rngs=rngs,
+                first=i == 0,
+                **how,
             )
             channels = width
             blocks.append(
@@ -123,7 +122,7 @@ class ConvNet(nnx.Module):
             )
         self.blocks = nnx.List(blocks)
         features = width if pool == "mean" else width * math.prod(space)
-        self.head = linear(features, num_classes, init=init, gain=gain, dtype=dtype, rngs=rngs)
+        self.head = linear(features, num_classes, **how)
 
     def __call__(self, x: jax.Array, *, train: bool = False, key: jax.Array | None = None) -> jax.Array:
         """Return logits (B, K) for ``x`` (B, *in_shape); ``key`` is needed when training with dropout."""

@@ -15,7 +15,7 @@ from flax import nnx
 
 from actlab.activations import Act, make
 from actlab.errors import InputError
-from actlab.models.blocks import Dropout, check_dropout, check_gain
+from actlab.models.blocks import Dropout, check_dropout, check_gain, not_critical
 from actlab.models.torch_pickle import read_state_dict
 from actlab.nn import Activation, convolve, initializer, number
 
@@ -70,7 +70,8 @@ class EfficientNetLite0(nnx.Module):
         rngs: nnx.Rngs,
     ):
         check_dropout(dropout)
-        check_gain(gain)
+        check_gain(gain, init)
+        not_critical(init, "this model normalises")
         if len(in_shape) != 3 or min(in_shape[:2]) < 32:
             raise InputError(
                 f"efficientnet needs images (H, W, C) of at least 32 x 32, this data has {tuple(in_shape)}"
@@ -79,7 +80,9 @@ class EfficientNetLite0(nnx.Module):
         self.channels = in_shape[2]
 
         def layer(c_in, c_out, taps, stride, size, *, name=None, depthwise=False):
-            kernel, _ = initializer(init, taps * taps * (1 if depthwise else c_in), gain)
+            kernel, _ = initializer(
+                init, taps * taps * (1 if depthwise else c_in), gain, act, first=name == "stem"
+            )
             conv = nnx.Conv(
                 c_in,
                 c_out,
@@ -113,7 +116,7 @@ class EfficientNetLite0(nnx.Module):
         self.blocks = nnx.List(blocks)
         self.head, _ = layer(c_in, HEAD, 1, 1, size, name="head")
         self.dropout = Dropout(dropout) if dropout else None
-        kernel, bias = initializer(init, HEAD, gain)
+        kernel, bias = initializer(init, HEAD, gain, act)
         self.classifier = nnx.Linear(
             HEAD, num_classes, kernel_init=kernel, bias_init=bias, dtype=dtype, rngs=rngs
         )

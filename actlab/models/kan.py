@@ -17,7 +17,16 @@ import jax.numpy as jnp
 from flax import nnx
 
 from actlab.activations import Act
-from actlab.models.blocks import Norm, activate, at_least, block_keys, check_gain, make_norm, normalise
+from actlab.models.blocks import (
+    Norm,
+    activate,
+    at_least,
+    block_keys,
+    check_gain,
+    make_norm,
+    normalise,
+    not_critical,
+)
 from actlab.nn import Activation, initializer, number
 
 
@@ -44,7 +53,7 @@ class KANLayer(nnx.Module):
         self.norm = make_norm(norm, d_in, dtype=dtype, rngs=rngs)
         self.edges = bool(act.learn) and act.per == "unit"
         self.act = Activation(act, (d_in, d_out) if self.edges else (d_in,), site=f"{name}.act")
-        kernel, _ = initializer(init, d_in, gain)
+        kernel, _ = initializer(init, d_in, gain, act)
         self.weight = nnx.Param(kernel(rngs.params(), (d_in, d_out), jnp.float32))
         self.dtype = dtype
 
@@ -107,7 +116,8 @@ class KAN(nnx.Module):
     ):
         at_least(0, depth=depth)
         at_least(1, width=width)
-        check_gain(gain)
+        check_gain(gain, init)
+        not_critical(init, "a KAN has no biases")
         own = {"norm": norm, "init": init, "gain": number("model.gain", gain), "dtype": dtype, "rngs": rngs}
         sizes = [math.prod(in_shape), *[width] * depth, num_classes]
         self.layers = nnx.List(

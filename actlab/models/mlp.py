@@ -58,14 +58,14 @@ class MLP(nnx.Module):
         at_least(0, depth=depth)
         at_least(1, width=width)
         check_dropout(dropout)
-        check_gain(gain)
+        check_gain(gain, init)
         gain = number("model.gain", gain)
 
-        how = {"init": init, "gain": gain, "dtype": dtype, "rngs": rngs}
+        how = {"init": init, "gain": gain, "act": act, "dtype": dtype, "rngs": rngs}
         sizes = [math.prod(in_shape)] + [width] * depth
         self.blocks = nnx.List(
             Block(
-                linear(d_in, d_out, **how),
+                linear(d_in, d_out, first=i == 0, **how),
                 act,
                 (d_out,),
                 name=f"blocks.{i}",
@@ -77,7 +77,7 @@ class MLP(nnx.Module):
             )
             for i, (d_in, d_out) in enumerate(pairwise(sizes))
         )
-        self.head = linear(sizes[-1], num_classes, **how)
+        self.head = linear(sizes[-1], num_classes, first=not depth, **how)
 
     def __call__(self, x: jax.Array, *, train: bool = False, key: jax.Array | None = None) -> jax.Array:
         """Return logits (B, K) for ``x`` (B, *in_shape); ``key`` is needed when training with dropout."""

@@ -207,7 +207,7 @@ class Recurrent(nnx.Module):
     ):
         at_least(1, depth=depth, width=width)
         check_dropout(dropout)
-        check_gain(gain)
+        check_gain(gain, init)
         for name, value, known in (("cell", cell, CELLS), ("pool", pool, POOLS)):
             if value not in known:
                 raise InputError(f"{name}={value!r} is unknown{suggest(str(value), known)}")

@@ -66,13 +66,21 @@ class PreActBlock(nnx.Module):
         stride: int,
         norm: Norm,
         residual: bool,
+        skip_weight: float | None,
         dropout: float,
         init: str,
         gain: float | jax.Array,
         dtype: jax.typing.DTypeLike,
         rngs: nnx.Rngs,
     ):
-        own = {"init": init, "gain": gain, "bias": norm == "none", "dtype": dtype, "rngs": rngs}
+        own = {
+            "init": init,
+            "gain": gain,
+            "act": act,
+            "bias": norm == "none",
+            "dtype": dtype,
+            "rngs": rngs,
+        }
         taps, padding = (kernel_size,) * len(space), kernel_size // 2
         after = strided(space, stride)
         normed = {"norm": norm, "dtype": dtype, "rngs": rngs}
@@ -82,6 +90,7 @@ class PreActBlock(nnx.Module):
         self.dropout = Dropout(dropout) if dropout else None
         self.conv2 = convolution(width, width, taps, stride=1, padding=padding, **own)
         self.residual = residual
+        self.weights = (1.0, 1.0) if skip_weight is None else (skip_weight, (1 - skip_weight**2) ** 0.5)
         own["bias"] = False
         self.shortcut = (
             convolution(channels, width, (1,) * len(space), stride=stride, padding=0, **own)
@@ -97,7 +106,10 @@ class PreActBlock(nnx.Module):
         if self.dropout is not None and train:
             h = self.dropout(h, fold(key, 3))
         h = self.conv2(h)
-        return skip + h if self.residual else h
+        if not self.residual:
+            return h
+        of_skip, of_branch = self.weights
+        return skip + h if of_branch == 1 else of_skip * skip + of_branch * h
 
 
 class ResNet(nnx.Module):
@@ -115,6 +127,8 @@ class ResNet(nnx.Module):
         kernel_size: taps along each spatial axis, odd.
         norm: ``none``, ``layer`` (over channels) or ``batch``, before each activation.
         residual: with skips; without them it is a plain network of the same convolutions.
+        skip_weight: w of a sum w skip + sqrt(1 - w^2) branch, which keeps the variance without a norm; None: the sum
+            of both.
         dropout: share of values dropped between a block's two convolutions in training (Zagoruyko & Komodakis 2016).
         init: name of an initialiser, see ``actlab.nn.initializer``.
         gain: factor of the initial kernels.
@@ -143,6 +157,7 @@ class ResNet(nnx.Module):
         kernel_size: int = 3,
         norm: Norm = "batch",
         residual: bool = True,
+        skip_weight: float | None = None,
         dropout: float = 0.0,
         init: str = "he_normal",
         gain: float = 1.0,
@@ -155,15 +170,18 @@ class ResNet(nnx.Module):
         at_least(1, **{f"widths[{i}]": n for i, n in enumerate(widths)})
         if kernel_size % 2 == 0:
             raise InputError(f"kernel_size={kernel_size}: must be odd, so that a skip meets its own position")
+        if skip_weight is not None and not 0 <= skip_weight < 1:
+            raise InputError(f"skip_weight={skip_weight}: must be in [0, 1), or null")
         check_dropout(dropout)
-        check_gain(gain)
+        check_gain(gain, init)
         space, channels = space_of(in_shape, "resnet")
         own = {"init": init, "gain": number("model.gain", gain), "dtype": dtype, "rngs": rngs}
+        how = own | {"act": act}
 
         self.add_channel = len(in_shape) < 3
         taps, padding = (kernel_size,) * len(space), kernel_size // 2
         self.stem = convolution(
-            channels, widths[0], taps, stride=1, padding=padding, bias=norm == "none", **own
+            channels, widths[0], taps, stride=1, padding=padding, bias=norm == "none", first=True, **how
         )
         channels, blocks = widths[0], []
         for stage, (count, width) in enumerate(zip(stages, widths, strict=True)):
@@ -180,6 +198,7 @@ class ResNet(nnx.Module):
                         stride=stride,
                         norm=norm,
                         residual=residual,
+                        skip_weight=skip_weight,
                         dropout=dropout,
                         **own,
                     )
@@ -187,7 +206,7 @@ class ResNet(nnx.Module):
                 space, channels = strided(space, stride), width
         self.blocks = nnx.List(blocks)
         self.final = NormAct(act, (*space, channels), name="final", norm=norm, dtype=dtype, rngs=rngs)
-        self.head = linear(channels, num_classes, **own)
+        self.head = linear(channels, num_classes, **how)
 
     def __call__(self, x: jax.Array, *, train: bool = False, key: jax.Array | None = None) -> jax.Array:
         """Return logits (B, K) for ``x`` (B, *in_shape); ``key`` is needed when training with dropout."""

@@ -14,7 +14,7 @@ from flax import nnx
 
 from actlab.activations import Act
 from actlab.errors import InputError, suggest
-from actlab.models.blocks import Dropout, at_least, check_dropout, check_gain
+from actlab.models.blocks import Dropout, at_least, check_dropout, check_gain, not_critical
 from actlab.nn import Activation, initializer, number
 from actlab.nn.attention import Attention
 
@@ -66,7 +66,8 @@ class BlockOptions:
     def __post_init__(self):
         at_least(1, depth=self.depth, width=self.width, heads=self.heads, hidden=self.features)
         check_dropout(self.dropout)
-        check_gain(self.gain)
+        check_gain(self.gain, self.init)
+        not_critical(self.init, "a transformer has attention and skips")
         known = {"mlp": ("plain", "gated"), "norm": NORMS, "position": ("learned", "rope", "none")}
         for name, names in known.items():
             if (value := getattr(self, name)) not in names:
@@ -81,9 +82,12 @@ class BlockOptions:
             return self.hidden
         return 4 * self.width if self.mlp == "plain" else -(-self.width // 3) * 8
 
-    def kernel(self, fan_in: int, factor: float = 1.0) -> nnx.Initializer:
-        """Return the initialiser of a kernel."""
-        return initializer(self.init, fan_in, number("model.gain", self.gain) * factor)[0]
+    def kernel(self, fan_in: int, factor: float = 1.0, act: Act | None = None) -> nnx.Initializer:
+        """Return the initialiser of a kernel; ``act`` is what is in front of it, if anything."""
+        scale = number("model.gain", self.gain) * factor
+        if act is None and self.init == "he_exact":  # of what no activation has changed, the gain is 1
+            return initializer("lecun_normal", fan_in, scale)[0]
+        return initializer(self.init, fan_in, scale, act)[0]
 
 
 NORMS = ("none", "layer", "rms")
@@ -101,8 +105,8 @@ class FeedForward(nnx.Module):
     """A plain or gated MLP with its activation at ``<name>.act``, (B, T, D) to (B, T, D)."""
 
     def __init__(self, act: Act, positions: int, o: BlockOptions, *, name: str, dtype, rngs: nnx.Rngs):
-        def linear(d_in: int, d_out: int, factor: float = 1.0) -> nnx.Linear:
-            kernel = o.kernel(d_in, factor)
+        def linear(d_in: int, d_out: int, factor: float = 1.0, behind: Act | None = None) -> nnx.Linear:
+            kernel = o.kernel(d_in, factor, behind)
             return nnx.Linear(d_in, d_out, use_bias=o.bias, kernel_init=kernel, dtype=dtype, rngs=rngs)
 
         if act.spec is not None and act.spec.kind == "gated":
@@ -112,7 +116,9 @@ class FeedForward(nnx.Module):
         self.gate = linear(o.width, o.features) if o.mlp == "gated" else None
         self.up = linear(o.width, o.features)
         self.act = Activation(act, (positions, o.features), site=f"{name}.act")
-        self.down = linear(o.features, o.width, (2 * o.depth) ** -0.5)
+        self.down = linear(
+            o.features, o.width, (2 * o.depth) ** -0.5, act
+        )  # up has variance 1: act's own gain
 
     def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
         """Return (B, T, D); ``key`` is for a stochastic activation."""

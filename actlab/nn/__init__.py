@@ -13,7 +13,9 @@ from actlab.nn.dynamic import MetaAcon as MetaAcon
 from actlab.nn.gated import GatedMLP as GatedMLP
 from actlab.nn.gated import gated_projection as gated_projection
 from actlab.nn.initializers import initializer as initializer
+from actlab.nn.initializers import variances as variances
 from actlab.nn.layers import run_layers as run_layers
+from actlab.nn.lsuv import lsuv as lsuv
 from actlab.nn.numbers import Number as Number
 from actlab.nn.numbers import kept as kept
 from actlab.nn.numbers import number as number

@@ -13,6 +13,7 @@ from flax import nnx
 
 from actlab.activations import Act
 from actlab.errors import InputError
+from actlab.nn.initializers import initializer
 
 
 def gated_projection(
@@ -46,10 +47,12 @@ class GatedMLP(nnx.Module):
         act: an ``Act`` of kind ``"gated"``, e.g. ``make("swiglu")``.
         width: D.
         hidden: H.
+        init: of the projections: ``lecun_normal``; ``he_exact``: W_down with the gain of ``act``, so that what comes
+            out has the variance of what goes in; another name of `actlab.nn.initializer`.
         dtype: of the computation; parameters are float32.
 
     Raises:
-        InputError: ``act`` is not gated.
+        InputError: ``act`` is not gated; an unknown ``init``.
 
     Shazeer 2020, GLU variants improve transformer, arXiv:2002.05202.
 
@@ -59,14 +62,24 @@ class GatedMLP(nnx.Module):
     (2, 8)
     """
 
-    def __init__(self, act: Act, *, width: int, hidden: int, dtype=jnp.float32, rngs: nnx.Rngs):
+    def __init__(
+        self,
+        act: Act,
+        *,
+        width: int,
+        hidden: int,
+        init: str = "lecun_normal",
+        dtype=jnp.float32,
+        rngs: nnx.Rngs,
+    ):
         if act.spec is None or act.spec.kind != "gated":
             raise InputError(f"{act.name} is not gated: a gated MLP takes one like swiglu or geglu")
         self.act = act
-        kernel = nnx.initializers.lecun_normal()
+        kernel, _ = initializer(init, width, 1.0, act, first=True)
+        behind, _ = initializer(init, hidden, 1.0, act)
         self.gate = nnx.Param(kernel(rngs.params(), (width, hidden)))
         self.up = nnx.Param(kernel(rngs.params(), (width, hidden)))
-        self.down = nnx.Param(kernel(rngs.params(), (hidden, width)))
+        self.down = nnx.Param(behind(rngs.params(), (hidden, width)))
         self.dtype = dtype
 
     def __call__(self, x: jax.Array) -> jax.Array:

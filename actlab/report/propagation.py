@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 import numpy as np
 
-from actlab.explain.propagation import Propagation
+from actlab.explain.propagation import Propagation, disagreements
 from actlab.report.explain_page import Explanation
 from actlab.report.gallery import DASHES
 from actlab.report.numbers import number, percent
@@ -21,6 +21,11 @@ def explanation(told: Told, model: str, data: str) -> Explanation:
     """Return the page of what became of a signal in several networks, by label; ``model`` and ``data`` name them."""
     seeds = len(told[0][1].q)
     some = f"median of {seeds} initialisations, band: 10 % to 90 % of them"
+    if any(one.theory for _, one in told):
+        some += (
+            "; circles: what theory expects of wide networks, bars: two standard deviations of one input, or "
+            "pair, in one network of this width"
+        )
     quantities = [
         ("Variance", "mean square of the pre-activations", "q", True),
         ("Cosine", "mean cosine of two inputs: 1 where all inputs look alike", "c", False),
@@ -41,6 +46,7 @@ def explanation(told: Told, model: str, data: str) -> Explanation:
             "variance, last site",
             "cosine, last site",
             "gradient, first / last",
+            "theory",
             f"test {told[0][1].quantity} after training",
         ),
         table=[_row(label, one) for label, one in told],
@@ -48,10 +54,25 @@ def explanation(told: Told, model: str, data: str) -> Explanation:
 
 
 def _row(label: str, one: Propagation) -> list[str]:
-    q, c, g = (_quantiles(v, 0.5)[0] for v in (one.q, one.c, _relative(one)))
+    q, c, g = (_quantiles(v, 0.5)[0] for v in (one.q, one.c, one.relative))
     cosine = f"{c[-1]:.3f}" if np.isfinite(c[-1]) else "nothing arrives"
     slope = number(float(g[0])) if np.isfinite(g[0]) else "none at the last"
-    return [label, number(float(q[-1])), cosine, slope, trained(one)]
+    return [label, number(float(q[-1])), cosine, slope, agreement(one), trained(one)]
+
+
+def agreement(one: Propagation) -> str:
+    """Return in words whether the initialisations do what theory expects: where not, the place farthest off."""
+    if one.theory is None:
+        return f"none: {one.reason}"
+    found = disagreements(one)
+    if not found:
+        return "agrees"
+    worst = max(found, key=lambda d: d.errors)
+    places = f", and {len(found) - 1} more places" if len(found) > 1 else ""
+    return (
+        f"differs: {worst.quantity} at {worst.site} {number(worst.measured)}, theory "
+        f"{number(worst.expected)}{places}"
+    )
 
 
 def trained(one: Propagation) -> str:
@@ -69,12 +90,6 @@ def trained(one: Propagation) -> str:
     return f"{middle}{spread}" + (f", {said}" if said else "")
 
 
-def _relative(one: Propagation) -> np.ndarray:
-    """Return gradients against the last site's; NaN where none arrives even there."""
-    last = one.g[:, -1:]
-    return np.divide(one.g, last, out=np.full_like(one.g, np.nan), where=last > 0)
-
-
 def _quantiles(values: np.ndarray, *at: float) -> list[np.ndarray]:
     """Return quantiles over seeds (L,), NaN where no seed has a value."""
     out = np.full((len(at), values.shape[1]), np.nan)
@@ -90,7 +105,7 @@ def _drawn(values: np.ndarray) -> list[float | None]:
 def _lines(told: Told, title: str, caption: str, name: str, log: bool) -> View:
     table: dict[str, list] = {key: [] for key in ("variant", "depth", "site", "middle", "low", "high")}
     for label, one in told:
-        values = _relative(one) if name == "g" else getattr(one, name)
+        values = one.relative if name == "g" else getattr(one, name)
         values = np.where(values > 0, values, np.nan) if log else values  # a signal that is gone
         low, middle, high = (_drawn(v) for v in _quantiles(values, BAND[0], 0.5, BAND[1]))
         count = len(one.sites)
@@ -99,6 +114,7 @@ def _lines(told: Told, title: str, caption: str, name: str, log: bool) -> View:
         table["site"] += one.sites
         for key, column in (("low", low), ("middle", middle), ("high", high)):
             table[key] += column
+    theory = _expected(told, name, log)
     names = [label for label, _ in told]
     scale = alt.Scale(type="log") if log else alt.Scale(zero=False)
     axis = alt.Axis(title=None, format="~g" if not log else ".0e", tickCount=5)
@@ -126,10 +142,40 @@ def _lines(told: Told, title: str, caption: str, name: str, log: bool) -> View:
             *(alt.Tooltip(f"{key}:Q", format=".3~g") for key in ("middle", "low", "high")),
         ],
     )
-    chart = alt.layer(line, band).properties(height=260)
-    return View(
-        f"{title} by depth", specification(chart), {"sites": table}, caption, label=f"{title} by depth"
-    )
+    layers, tables = [line, band], {"sites": table}
+    if theory["variant"]:
+        expected = alt.Chart(alt.NamedData("theory")).encode(x=x, color=colour)
+        layers += [
+            expected.mark_rule(strokeWidth=1, opacity=0.6).encode(y=alt.Y("low:Q", scale=scale), y2="high:Q"),
+            expected.mark_point(size=28, filled=False, strokeWidth=1.2).encode(
+                y=alt.Y("expected:Q", scale=scale),
+                tooltip=["variant:N", "site:N", alt.Tooltip("expected:Q", format=".3~g", title="theory")],
+            ),
+        ]
+        tables["theory"] = theory
+    chart = alt.layer(*layers).properties(height=260)
+    return View(f"{title} by depth", specification(chart), tables, caption, label=f"{title} by depth")
+
+
+def _expected(told: Told, name: str, log: bool) -> dict[str, list]:
+    """Return what theory expects of each variant by site, and two standard deviations of one network on each side."""
+    table: dict[str, list] = {key: [] for key in ("variant", "depth", "site", "expected", "low", "high")}
+    for label, one in told:
+        if (t := one.theory) is None:
+            continue
+        value = {"q": t.q, "c": t.c, "g": t.gradient}[name]
+        sd = {"q": t.q_sd, "c": t.c_sd, "g": t.gradient_sd * t.gradient}[name]
+        low, high = value - 2 * sd, value + 2 * sd
+        if log:  # what is below 0 is drawn down to a tenth
+            low, value = np.maximum(low, 0.1 * value), np.where(value > 0, value, np.nan)
+        else:
+            low, high = np.maximum(low, -1.0), np.minimum(high, 1.0)
+        table["variant"] += [label] * len(one.sites)
+        table["depth"] += range(1, len(one.sites) + 1)
+        table["site"] += one.sites
+        for key, column in (("expected", value), ("low", low), ("high", high)):
+            table[key] += _drawn(column)
+    return table
 
 
 def _bars(told: Told) -> View:

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from actlab import models
 from actlab.activations import Act, make
 from actlab.errors import InputError
+from actlab.models.graph import transformed
 from actlab.runs import Run
 from actlab.stability.depth import Profile
 from actlab.stability.gains import fitting
@@ -68,11 +70,15 @@ class Reading:
         node = self.config("activation")
         if not isinstance(node, dict) or not isinstance(node.get("name"), str):
             return None
+        own = ("learn", "per", "lean", "transform")
         given = {k: tuple(v) if isinstance(v, list) else v for k, v in node.items()}
         try:
-            return make(
-                **{k: v for k, v in given.items() if k not in ("learn", "per", "lean") and k[0] != "_"}
-            )
+            act = make(**{k: v for k, v in given.items() if k not in own and k[0] != "_"})
+            if (wanted := node.get("transform")) is None:
+                return act
+            function = getattr(models, str(self.config("model._target_")).rpartition(".")[2], None)
+            arguments = {k: v for k, v in self.config("model").items() if k[0] != "_"}
+            return transformed(act, wanted, function, arguments).act
         except InputError:  # a user's own function, from a module that is not here
             return None
 

@@ -7,7 +7,10 @@ from actlab.theory.edge import critical as critical
 from actlab.theory.edge import edge as edge
 from actlab.theory.facts import Facts as Facts
 from actlab.theory.facts import facts as facts
+from actlab.theory.finite import Bands as Bands
+from actlab.theory.finite import bands as bands
 from actlab.theory.fixed_points import fixed_points as fixed_points
+from actlab.theory.gains import gain as gain
 from actlab.theory.gaussian import expect as expect
 from actlab.theory.gaussian import expect_pair as expect_pair
 from actlab.theory.hermite import born_dead as born_dead
@@ -22,7 +25,11 @@ from actlab.theory.mesh import Mesh as Mesh
 from actlab.theory.mesh import mesh as mesh
 from actlab.theory.moments import Moments as Moments
 from actlab.theory.moments import moments as moments
+from actlab.theory.networks import Network as Network
 from actlab.theory.networks import Plain as Plain
 from actlab.theory.networks import Residual as Residual
 from actlab.theory.transform import Transform as Transform
 from actlab.theory.transform import transform as transform
+from actlab.theory.weights import Weights as Weights
+from actlab.theory.weights import critical_weights as critical_weights
+from actlab.theory.weights import he_exact as he_exact

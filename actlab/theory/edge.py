@@ -84,7 +84,8 @@ def critical(f: Callable | Act | str, sigma_b: float = 0.0) -> Critical:
     check_sigmas(1.0, sigma_b)
     sigma_b, target = float(sigma_b), float(sigma_b) ** 2
     sigma_w, bias = _edge(act, _Q)
-    if not np.isfinite(sigma_w).any():
+    some = np.isfinite(bias)  # f may outgrow a Gaussian from some variance on
+    if not some.any():
         return _none(sigma_b, f"autodiff gives {act.name} no slope, so no gradient passes")
     if (np.abs(bias) <= 1e-12 * _Q).all():
         if target:
@@ -94,7 +95,8 @@ def critical(f: Callable | Act | str, sigma_b: float = 0.0) -> Critical:
         one = float(sigma_w[0])
         return Critical(one, 0.0, 1.0, 1.0, math.inf, "every variance stays as it is")
 
-    gap = bias - target
+    with np.errstate(invalid="ignore"):
+        gap = bias - target
     clear = np.isfinite(gap) & (np.abs(gap) > 1e-11 * _Q)  # where f is all but linear, the rest is rounding
     grid, gap = _Q[clear], gap[clear]
     found = []
@@ -111,6 +113,7 @@ def critical(f: Callable | Act | str, sigma_b: float = 0.0) -> Critical:
         return dataclasses.replace(
             found[0], reason="the variance does not stay at q: it is pushed away from it"
         )
+    bias = bias[some]
     if target == 0 and (bias > 0).all():
         return _none(sigma_b, "sigma_b^2 would have to be positive at every variance")
     if (bias < 0).all():

@@ -17,7 +17,7 @@ from actlab.errors import InputError
 from actlab.theory.evaluation import elementwise
 from actlab.theory.gaussian import exactly, expect, expect_pair
 from actlab.theory.mesh import mesh
-from actlab.theory.moments import moments
+from actlab.theory.moments import measured
 
 _REACH = (
     16.0,
@@ -46,18 +46,27 @@ class Levels(NamedTuple):
     half_square_by_sd: np.ndarray
 
 
+_INTEGRABLE = 1e-6  # where panels disagree by more, however narrow, there is no integral
+
+
 @lru_cache(maxsize=512)
-def wide(f: Callable | Act | str, asked: str) -> Act:
-    """Return ``f`` as an `Act` that theory can follow through layers.
+def wide(f: Callable | Act | str, asked: str, slopes: bool = True) -> Act:
+    """Return ``f`` as an `Act` that theory can follow through layers; with ``slopes``, gradients too.
 
     Raises:
-        InputError: ``f`` is random, not elementwise, not real, NaN somewhere, has no finite moments, or outgrows a
-            Gaussian.
+        InputError: ``f`` is random, not elementwise, not real, NaN somewhere, 0 almost everywhere, outgrows a
+            Gaussian, or its square (with ``slopes``, that of its derivative) is not integrable at a pole.
     """
     act = elementwise(f, asked)
     if act.spec is not None and act.spec.stochastic:
         raise InputError(f"{asked}: {act.name} is random; theory is for functions of their input alone")
-    told = moments(act)
+    told, errors = measured(act)
+    for what, error in (("f(z)", errors[1]), ("f'(z)", errors[2] if slopes else 0.0)):
+        if error > _INTEGRABLE:
+            raise InputError(
+                f"{asked}: E {what}^2 of {act.name} has no finite value: its square is not integrable where it has "
+                "a pole"
+            )
     if not np.isfinite([told.mean, told.second_moment]).all():
         raise InputError(
             f"{asked}: E f(z)^2 of {act.name} is infinite: it outgrows what a Gaussian "

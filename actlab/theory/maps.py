@@ -10,8 +10,10 @@ and correlation c,
     C(c) &= \frac{s^2 q c + a^2 (\sigma_w^2\, E f(x) f(y) + \sigma_b^2)}{Q(q)}, \\
     \chi(q, c) &= s^2 + a^2 \sigma_w^2\, E f'(x) f'(y)\, \hat q / q.
 
-Plain networks have s = 0, a = 1. Poole et al. 2016, arXiv:1606.05340; Schoenholz et al. 2017, arXiv:1611.01232;
-Yang and Schoenholz 2017, arXiv:1712.08969.
+Plain networks have s = 0, a = 1. Dropout of rate p behind f, its survivors divided by 1 - p, multiplies
+:math:`\sigma_w^2` by 1 / (1 - p) in Q and in :math:`\chi(q, 1)`, and not in what two inputs have in common: they lose
+different units, so that even equal ones part, C(1) < 1. Poole et al. 2016, arXiv:1606.05340; Schoenholz et al. 2017,
+arXiv:1611.01232; Yang and Schoenholz 2017, arXiv:1712.08969.
 """
 
 from __future__ import annotations
@@ -69,6 +71,7 @@ class Maps:
     shortcut: float = 0.0
     branch: float = 1.0
     norm: str | None = None
+    dropout: float = 0.0
 
     def q(self, q: float) -> float:
         """Return the next layer's variance."""
@@ -80,7 +83,7 @@ class Maps:
             return self.shortcut**2
         sd = math.sqrt(self._positive(q))
         rise = float(levels(self.act, sd).half_square_by_sd) / sd
-        return self.shortcut**2 + self.branch**2 * self.sigma_w**2 * rise
+        return self.shortcut**2 + self.branch**2 * self._noisy * rise
 
     def c(self, c: float, q: float) -> float:
         """Return the next layer's correlation of two inputs of variance q."""
@@ -90,11 +93,12 @@ class Maps:
     def chi(self, q: float, c: float = 1.0) -> float:
         r"""Return :math:`\chi(q, c)`; at c = 1 the factor of the gradient's variance, chi_1."""
         _, slope = pair(self.act, _correlation(c), (self._sd(q),) * 2)
-        return self._chi(q, slope)
+        return self._chi(q, slope, self._noisy if c == 1 else None)
 
     def c_slope(self, c: float, q: float) -> float:
-        """Return C'(c), the derivative of the correlation map: chi times q over Q(q)."""
-        return self.chi(q, c) * self._positive(q) / self.q(q)
+        """Return C'(c), the derivative of the correlation map: chi, without what dropout adds, times q over Q(q)."""
+        _, slope = pair(self.act, _correlation(c), (self._sd(q),) * 2)
+        return self._chi(q, slope) * self._positive(q) / self.q(q)
 
     def depth(self, n: int, q: float = 1.0, c: float = 0.5) -> Depths:
         """Return q, c and chi over n layers, started at the first pre-activations' q and c.
@@ -113,16 +117,18 @@ class Maps:
                 chi.append(math.nan)
                 continue
             sds = (self._sd(at_q[-1]),) * 2
-            chi.append(self._chi(at_q[-1], float(levels(self.act, sds[0]).slope_square)))
+            chi.append(self._chi(at_q[-1], float(levels(self.act, sds[0]).slope_square), self._noisy))
             following = self.q(at_q[-1])
-            same = at_c[-1] == 1.0 or math.isnan(at_c[-1])
+            same = (at_c[-1] == 1.0 and not self.dropout) or math.isnan(at_c[-1])
             cov = 0.0 if same else self._covariance(at_q[-1], at_c[-1], pair(self.act, at_c[-1], sds)[0])
             at_c.append(at_c[-1] if same else min(1.0, cov / following) if following else math.nan)
             at_q.append(following)
         last = at_q[-1]
         alive = 0 < last < 1e200
         chi.append(
-            self._chi(last, float(levels(self.act, self._sd(last)).slope_square)) if alive else math.nan
+            self._chi(last, float(levels(self.act, self._sd(last)).slope_square), self._noisy)
+            if alive
+            else math.nan
         )
         return Depths(np.array(at_q), np.array(at_c), np.array(chi))
 
@@ -150,14 +156,16 @@ class Maps:
         return math.inf if moved > 0 else 0.0
 
     def fixed_c(self, q: float | None = None) -> float:
-        """Return c*, where two different inputs' correlation goes at variance q (q* if not told): 1 if chi_1 <= 1.
+        """Return c*, where two different inputs' correlation goes at variance q (q* if not told): 1 if C'(1) <= 1.
+
+        With dropout it is below 1: there no two inputs become the same.
 
         NaN where there is no such q: it vanishes or explodes.
         """
         q = self.fixed_q() if q is None else self._positive(q)
         if not 0 < q < math.inf:
             return math.nan
-        if self.c_slope(1.0, q) <= 1 + 1e-12:
+        if not self.dropout and self.c_slope(1.0, q) <= 1 + 1e-12:
             return 1.0
         c = 0.0
         # C is convex on [0, 1], so that Newton's steps from 0 rise to the smaller root and never pass it.
@@ -182,13 +190,18 @@ class Maps:
 
     def _q(self, q: np.ndarray) -> np.ndarray:
         square = levels(self.act, np.ones_like(q) if self.norm else np.sqrt(q)).square
-        return self.shortcut**2 * q + self.branch**2 * (self.sigma_w**2 * square + self.sigma_b**2)
+        return self.shortcut**2 * q + self.branch**2 * (self._noisy * square + self.sigma_b**2)
 
     def _covariance(self, q: float, c: float, value: float) -> float:
         return self.shortcut**2 * q * c + self.branch**2 * (self.sigma_w**2 * value + self.sigma_b**2)
 
-    def _chi(self, q: float, slope: float) -> float:
-        return self.shortcut**2 + self.branch**2 * self.sigma_w**2 * slope / (q if self.norm else 1.0)
+    @property
+    def _noisy(self) -> float:
+        return self.sigma_w**2 / (1 - self.dropout)
+
+    def _chi(self, q: float, slope: float, square: float | None = None) -> float:
+        square = self.sigma_w**2 if square is None else square
+        return self.shortcut**2 + self.branch**2 * square * slope / (q if self.norm else 1.0)
 
     def _sd(self, q: float) -> float:
         return 1.0 if self.norm else math.sqrt(self._positive(q))
@@ -206,6 +219,7 @@ def maps(
     *,
     residual: float | tuple[float, float] | None = None,
     norm: str | None = None,
+    dropout: float = 0.0,
 ) -> Maps:
     """Return the maps of a wide layer: of q, of c, of gradients; over depth, their fixed points, depth scales.
 
@@ -218,6 +232,7 @@ def maps(
         sigma_b: not negative.
         residual: the branch's factor a, beside a shortcut of 1; or both, (shortcut, branch).
         norm: ``"rms"`` or ``"layer"``, in front of f.
+        dropout: share of f's outputs that are dropped, in [0, 1).
 
     Raises:
         InputError: f is random, not elementwise, not real, or has no finite variance; a number out of its range.
@@ -239,7 +254,9 @@ def maps(
             raise InputError(f"maps: the {name}'s factor must be a finite number, got {value!r}")
     if branch == 0:
         raise InputError("maps: residual=0 leaves nothing but the shortcut")
-    return Maps(act, float(sigma_w), float(sigma_b), float(shortcut), float(branch), norm)
+    if not (isinstance(dropout, (int, float)) and 0 <= dropout < 1):
+        raise InputError(f"maps: dropout must be in [0, 1), got {dropout!r}")
+    return Maps(act, float(sigma_w), float(sigma_b), float(shortcut), float(branch), norm, float(dropout))
 
 
 def check_sigmas(sigma_w: float, sigma_b: float) -> None:

@@ -43,7 +43,8 @@ def mesh(act: Act, reach: float = 32.0) -> Mesh:
     found to about 1e-15 relative and becomes an edge itself.
 
     Raises:
-        InputError: the function is NaN, or so rough that 6000 panels do not do.
+        InputError: the function is NaN, or so rough that 6000 panels do not do; f or f' jumps where its spec does not
+            say so, of which what is computed from the spec would be wrong.
     """
     told = tuple(e for e in edges(act) if abs(e) < reach)
     start = {0.0, reach, -reach, *told}
@@ -62,8 +63,15 @@ def mesh(act: Act, reach: float = 32.0) -> Mesh:
             f"{act.name} is too rough on [-{reach:g}, {reach:g}]: {panels.size} panels do not do"
         )
     kinks = {*told, *new}
-    if act.spec is None:
-        kinks |= _bent(act, panels[1:-1])
+    if act.spec is None or not act.spec.surrogate:
+        bent = _bent(act, panels[1:-1])
+        if act.spec is None:
+            kinks |= bent
+        elif hidden := [b for b in bent if not any(abs(b - k) < 1e-9 * max(1.0, abs(k)) for k in told)]:
+            raise InputError(
+                f"{act.name} or its derivative jumps at {min(hidden, key=abs):.9g}, which its spec does not declare: "
+                "that is a Kink or a Jump of its spec"
+            )
     return Mesh(panels, tuple(sorted(kinks)), act.spec is None and bool(kinks))
 
 
@@ -102,11 +110,12 @@ def _halve(act: Act, start: np.ndarray) -> tuple[np.ndarray, list[float]]:
     return np.array(sorted(done)), clusters
 
 
+@np.errstate(invalid="ignore", over="ignore")  # where f overflows nothing is told
 def _bent(act: Act, points: np.ndarray) -> set[float]:
     """Return the points at which f or f' takes another value on either side, however near: halving can hit them."""
     unit = np.maximum(1.0, np.abs(points))
     jumps = []
-    for step in (1e-6, 1e-8):
+    for step in (1e-9, 1e-11):  # f may be smooth on a scale of 1e-8, as smu_1
         left, right = (np.stack(value_and_slope(act, points + s * step * unit)) for s in (-1, 1))
         jumps.append(np.abs(right - left) / np.maximum(1e-3, np.abs(left) + np.abs(right)))
     far, near = jumps

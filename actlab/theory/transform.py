@@ -78,6 +78,11 @@ class Transform:
         return Act(_transformed, f"{self.method}:{self.of.name}", params)
 
 
+def is_transformed(act: Act) -> bool:
+    """Tell whether an `Act` is one that `transform` made."""
+    return act.fn is _transformed
+
+
 def _transformed(x, *, of, input_scale, input_shift, output_shift, output_scale):
     return (of(x * input_scale + input_shift) + output_shift) * output_scale
 

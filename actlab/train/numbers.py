@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from actlab.nn.activation import varied
+from actlab.nn.initializers import numbers_of
 from actlab.stats.sites import SATURATION, steepest
 from actlab.train.optimizer import Optimizer
 from actlab.values import Bound
@@ -39,7 +40,8 @@ def candidates(setup: Setup) -> dict[str, np.generic]:
 
     ``seed``; ``optimizer.*`` as in OPTIMIZER and RULE; ``label_noise``; the model's float arguments, like
     ``model.dropout``;
-    ``activation.<parameter>``, see `actlab.nn.activation.varied`, and with it the ``threshold`` of its slope.
+    ``activation.<parameter>``, see `actlab.nn.activation.varied`, and with it the ``threshold`` of its slope and what
+    an initialiser has from it, ``init.*``.
     """
     rule = dict(setup.optimizer.rule.keywords)
     values: dict[str, Any] = {f"optimizer.{n}": getattr(setup.optimizer, n) for n in OPTIMIZER}
@@ -52,7 +54,14 @@ def candidates(setup: Setup) -> dict[str, np.generic]:
         found |= {f"activation.{n}": np.float32(v) for n, v in parameters.items()}
         if setup.act.elementwise:
             found["threshold"] = np.float32(SATURATION * steepest(setup.act))
+        if init := initial(setup.model):
+            found |= {n: np.float32(v) for n, v in numbers_of(init, setup.act).items()}
     return {"seed": np.uint32(setup.seed)} | dict(sorted(found.items()))
+
+
+def initial(model: Any) -> str:
+    """Return the name of a model's initialiser, ``""`` if its arguments tell none."""
+    return str(dict(model.keywords).get("init", "")) if isinstance(model, Bound) else ""
 
 
 def structure(setup: Setup, numbers: Numbers) -> Setup:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 from flax import nnx
 
@@ -15,6 +16,7 @@ from actlab.activations import Act
 from actlab.data import Dataset
 from actlab.data.batches import Order
 from actlab.errors import InputError
+from actlab.nn.lsuv import SAMPLES, lsuv
 from actlab.stats import StatsConfig
 from actlab.train.losses import OF_CLASSES, Loss
 from actlab.train.optimizer import Optimizer
@@ -109,7 +111,7 @@ class Setup:
         return ("loss",) if self.data.task == "regression" else ("loss", "accuracy")
 
     def build(self, rngs: nnx.Rngs) -> nnx.Module:
-        """Return the model with initial values from ``rngs``."""
+        """Return the model with initial values from ``rngs``; ``init=lsuv`` sees the first training samples."""
         data, tokens = self.data, {}
         if data.vocabulary is not None:
             function = self.model.function if isinstance(self.model, Bound) else self.model
@@ -122,7 +124,10 @@ class Setup:
                     f"samples of {data.name} are tokens: it wants a model that takes them, such as transformer"
                 )
             tokens["vocabulary"] = data.vocabulary
-        return self.model(self.act, data.in_shape, data.outputs, **tokens, dtype=self.dtype, rngs=rngs)
+        model = self.model(self.act, data.in_shape, data.outputs, **tokens, dtype=self.dtype, rngs=rngs)
+        if isinstance(self.model, Bound) and dict(self.model.keywords).get("init") == "lsuv":
+            return lsuv(model, jnp.asarray(data.x_train[:SAMPLES]))
+        return model
 
 
 def run_once() -> dict[str, Any] | None:

@@ -41,7 +41,7 @@ class Program:
         self.graphdef, params, rest = nnx.split(abstract, nnx.Param, ...)
         self.parameters = sum(leaf.size for _, leaf in layer_leaves(nnx.to_pure_dict(params)))
         found = numbers.candidates(setup)
-        own = {n for n in found if n.split(".")[0] in ("model", "activation")}
+        own = {n for n in found if n.split(".")[0] in ("model", "activation", "init")}
         if not any(n.startswith("activation.") for n in asked):
             own.add("threshold")
         # What the model does not ask for is part of the program: it took it from its arguments.

@@ -84,7 +84,11 @@ def read(jobs: Any) -> list[list[str]]:
             f"hydra.sweeper.jobs={jobs}: must be a list of jobs, each its overrides in quotes, like "
             "['activation=gelu seed=1','activation=relu'], or a file with a job on each line"
         )
-    return [_overrides(job) for job in jobs]
+    from actlab.cli.composing import (
+        open_activation,
+    )  # which loads Hydra's main, and Hydra loads plugins first
+
+    return [open_activation(_overrides(job)) for job in jobs]
 
 
 def _overrides(job: Any) -> list[str]:

@@ -45,6 +45,8 @@ class Keeps(nnx.Module):
         ("train activation=quiet_softmax", "this alias is written activation=softmax_one"),
         ("train activation=entmax activation.learn=[alpha] activation.per=channel", "with per=tensor"),
         ("train activation.name=gellu", "activation: no activation is called 'gellu'; did you mean 'gelu'"),
+        ("train activation.transform=tatt", "activation: transform='tatt'; did you mean 'tat'?"),
+        ("train activation=softplus model.init=critical", "model: softplus has no critical weights: "),
         ("train data=mnist", "data=mnist: there is no such data; did you mean 'mnist1d'"),
         ("train +experiment=mnist1d_mpl", "did you mean 'mnist1d_mlp'"),
         (

@@ -7,9 +7,9 @@ from small_runs import small_run
 
 from actlab.data import digits
 from actlab.errors import InputError
-from actlab.explain.propagation import _cosine, _square, propagation
+from actlab.explain.propagation import _cosine, _square, disagreements, propagation
 from actlab.models import MLP
-from actlab.report.propagation import explanation
+from actlab.report.propagation import agreement, explanation
 from actlab.stats import StatsConfig
 from actlab.train import adam
 from actlab.values import Bound
@@ -48,10 +48,28 @@ def test_relus_cosine_follows_the_arc_cosine_map(relu):
     assert c[0] == pytest.approx(relu.inputs[1], abs=0.05)  # a linear map keeps cosines
 
 
+def test_theory_expects_what_is_measured(relu):
+    assert relu.theory.q == pytest.approx(2 * relu.inputs[0], rel=1e-4)  # He's, of this data
+    error = relu.theory.c_sd / 12**0.5
+    assert (np.abs(relu.c.mean(0) - relu.theory.c) < 3 * error).all()
+    assert disagreements(relu) == [] and agreement(relu) == "agrees"
+
+
+def test_a_network_that_does_not_do_what_theory_says_is_told(relu):
+    other = dataclasses.replace(relu, c=relu.c + np.array([0, 0, 0, 0.15, 0, 0]))
+    found = disagreements(other)
+    assert [(d.quantity, d.site) for d in found] == [("cosine", "blocks.3.act")]
+    assert found[0].measured - found[0].expected == pytest.approx(0.15, abs=0.04)
+    assert agreement(other).startswith("differs: cosine at blocks.3.act 0.9")
+    weak = dataclasses.replace(relu, g=relu.g * np.array([0.3, 1, 1, 1, 1, 1]))
+    assert [(d.quantity, d.site) for d in disagreements(weak)] == [("gradient", "blocks.0.act")]
+
+
 def test_a_gain_too_small_loses_signal_and_gradient():
     small = propagation(run(act="sigmoid", init="lecun_normal"), seeds=4, trained=0)
     fall = np.median(small.g[:, :-1] / small.g[:, 1:], 0)
     assert (fall < 0.35).all()  # a sigmoid's slope is at most a quarter
+    assert disagreements(small) == []
     assert small.scores.shape == (0,) and np.median(small.c[:, -1]) > 0.99
 
 

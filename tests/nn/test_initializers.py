@@ -2,9 +2,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
+from actlab import make
 from actlab.errors import InputError
-from actlab.nn import initializer
+from actlab.nn import GatedMLP, initializer
+from actlab.theory import critical_weights, he_exact
 
 
 @pytest.mark.parametrize(
@@ -42,3 +45,32 @@ def test_orthogonal():
 def test_unknown_initialiser():
     with pytest.raises(InputError, match="unknown initialiser 'he_norm'; did you mean 'he_normal'"):
         initializer("he_norm", 3)
+
+
+def drawn(name, act, *, first=False):
+    kernel, bias = initializer(name, 300, 1.0, make(act), first=first)
+    return kernel(jax.random.key(0), (300, 300), jnp.float32), bias(jax.random.key(1), (4000,), jnp.float32)
+
+
+def test_variances_that_follow_from_the_activation():
+    for name, act, found in (
+        ("he_exact", "gelu", he_exact("gelu")),
+        ("critical", "gelu", critical_weights("gelu")),
+    ):
+        for first, sd in ((False, found.sigma_w), (True, found.first)):
+            kernel, bias = drawn(name, act, first=first)
+            assert kernel.std() * 300**0.5 == pytest.approx(sd, rel=0.02)
+            assert float(bias.std()) == pytest.approx(found.sigma_b, rel=0.05)
+
+
+def test_a_layer_that_has_no_activation_in_front_is_told():
+    with pytest.raises(InputError, match="init=critical is for layers behind an activation"):
+        initializer("critical", 3)
+
+
+def test_gated_block_with_its_gain_keeps_the_variance():
+    block = GatedMLP(make("swiglu"), width=512, hidden=512, init="he_exact", rngs=nnx.Rngs(0))
+    out = block(jax.random.normal(jax.random.key(1), (64, 512)))
+    assert float(jnp.mean(out**2)) == pytest.approx(1.0, rel=0.1)
+    with pytest.raises(InputError, match="did you mean 'he_exact'"):
+        GatedMLP(make("swiglu"), width=4, hidden=4, init="he_exat", rngs=nnx.Rngs(0))

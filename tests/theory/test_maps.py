@@ -146,3 +146,16 @@ def test_numbers_out_of_range():
     ):
         with pytest.raises(InputError, match=told):
             bad()
+
+
+def test_dropout_tells_equal_inputs_apart():
+    """Schoenholz et al. 2017, section 5: two masks of one input share a share 1 - p of the variance."""
+    net = maps("relu", (2 * 0.9) ** 0.5, dropout=0.1)
+    assert net.q(1.0) == pytest.approx(1.0, rel=1e-13)
+    assert net.c(1.0, 1.0) == pytest.approx(0.9, rel=1e-13)
+    assert net.chi(1.0) == pytest.approx(1.0, rel=1e-13)  # gradients know of one mask
+    c = net.fixed_c(1.0)
+    assert c < 0.9 and net.c(c, 1.0) == pytest.approx(c, abs=1e-12)
+    assert net.depth(60, c=1.0).c[-1] == pytest.approx(c, abs=1e-6)
+    with pytest.raises(InputError, match="dropout must be in \\[0, 1\\), got 1.0"):
+        maps("relu", 1.0, dropout=1.0)

@@ -166,3 +166,22 @@ def test_label_noise_draws_that_share_of_labels_once(small_run):
     np.testing.assert_array_equal(noisy, program.labels(state._replace(step=state.step + 9), y))
     with pytest.raises(InputError, match=r"label_noise=1.5: must be in \[0, 1\]"):
         small_run(label_noise=1.5)
+
+
+def test_what_initialisers_have_from_the_activation_is_each_runs_own(small_run):
+    model = mlp(init="he_exact")
+    one, other = (small_run(model=model, act=make("leaky_relu", negative_slope=s)).setup for s in (0.2, 0.9))
+    program = Program(one)
+    assert program.key_of(one) == program.key_of(other)
+    got, wanted = program.init(program.numbers_of(other)), Program(other).init(program.numbers_of(other))
+    jax.tree.map(np.testing.assert_array_equal, got.params, wanted.params)
+    before = program.init(program.numbers_of(one)).params["blocks"][1]["linear"]["kernel"]
+    ratio = got.params["blocks"][1]["linear"]["kernel"] / before
+    np.testing.assert_allclose(ratio, (1.04 / 1.81) ** 0.5, rtol=1e-5)
+
+
+def test_lsuv_sees_the_training_samples(small_run):
+    setup = small_run(model=mlp(init="lsuv"), act=make("tanh")).setup
+    program = Program(setup)
+    kernel = program.init(program.numbers_of(setup)).params["blocks"][0]["linear"]["kernel"]
+    assert float((jnp.asarray(setup.data.x_train) @ kernel).std()) == pytest.approx(1.0, rel=1e-5)

@@ -1,0 +1,65 @@
+"""How far networks of finite width stray, against closed forms and against networks drawn."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from actlab import make
+from actlab.errors import InputError
+from actlab.theory import bands, maps
+
+
+def test_relu_at_its_critical_weights():
+    found = bands(maps("relu", 2**0.5), width=100, depth=8)
+    at = np.arange(9)
+    np.testing.assert_allclose(found.q_sd**2, (5 * at + 2) / 100, rtol=1e-10)
+    np.testing.assert_allclose(found.gradient_sd**2, 5 * at[::-1] / 100, rtol=1e-10)
+    assert found.layers == 4  # 5 * 5 + 2 is past a quarter of 100
+    # exactly, Var q / q^2 = (1 + 2 / N) (1 + 5 / N)^l - 1: what the range is for
+    exact = 1.02 * 1.05**found.layers - 1
+    assert 1 < exact / found.q_sd[found.layers] ** 2 < 1.13
+
+
+def test_the_identity_keeps_what_two_inputs_share():
+    """Products of Gaussian matrices: the cosine strays as (1 - c^2)^2 (l + 1) / N."""
+    found = bands(maps("identity", 1.0), width=50, depth=4, c=0.3)
+    np.testing.assert_allclose(found.c_sd**2, 0.91**2 * np.arange(1, 6) / 50, rtol=1e-9)
+
+
+def drawn(act, n, depth, c, nets, skip, branch, sigma_w, sigma_b):
+    """Mean square of the first input and cosine of two, (nets, depth + 1), in networks of width n."""
+
+    def one(key):
+        first, *keys = jax.random.split(key, 2 * depth + 1)
+        z = jax.random.normal(first, (n, 2))
+        h = jnp.stack([z[:, 0], c * z[:, 0] + (1 - c * c) ** 0.5 * z[:, 1]], 1)
+        found = [h]
+        for w, b in zip(keys[::2], keys[1::2], strict=True):
+            new = jax.random.normal(w, (n, n)) * (sigma_w / n**0.5) @ act(h)
+            h = skip * h + branch * (new + jax.random.normal(b, (n, 1)) * sigma_b)
+            found.append(h)
+        gram = jnp.stack([h.T @ h for h in found]) / n
+        return gram[:, 0, 0], gram[:, 0, 1] / jnp.sqrt(gram[:, 0, 0] * gram[:, 1, 1])
+
+    return jax.lax.map(one, jax.random.split(jax.random.key(0), nets))
+
+
+@pytest.mark.parametrize(("skip", "branch"), [(0.0, 1.0), (0.8, 0.6)])
+def test_drawn_networks(skip, branch):
+    q, c = drawn(make("tanh"), 64, 3, 0.5, 1500, skip, branch, 1.5, 0.3)
+    found = bands(maps("tanh", 1.5, 0.3, residual=(skip, branch)), 64, 3)
+    np.testing.assert_allclose(q.mean(0), found.mean.q, rtol=0.02)
+    np.testing.assert_allclose(c.mean(0), found.mean.c, atol=0.012)
+    np.testing.assert_allclose(q.std(0), found.q_sd, rtol=0.1)
+    np.testing.assert_allclose(c.std(0), found.c_sd, rtol=0.1)
+
+
+def test_two_inputs_that_are_one():
+    found = bands(maps("tanh", 1.5), 64, 2, c=1.0)
+    assert (found.c_sd < 1e-6).all()
+
+
+def test_a_width_that_cannot_be():
+    with pytest.raises(InputError, match="width must be a whole number from 2 up, got 1"):
+        bands(maps("tanh", 1.5), 1, 2)
