@@ -92,6 +92,13 @@ class Dataset:
         x, y = (np.asarray(a[:count]) for a in (self.x_train, self.y_train))
         return replace(self, x_train=x, y_train=y, stream=None)
 
+    def check_held(self, who: str) -> None:
+        """Raise ``InputError`` where training samples are streamed and ``who`` needs them in memory."""
+        if self.stream is not None:
+            raise InputError(
+                f"{who} trains on samples in memory, {self.name} is streamed: data.loader=memory"
+            )
+
     def __post_init__(self):
         if isinstance(self.x_train, Rows) != (self.stream is not None):
             raise InputError(f"{self.name}: a stream is of Rows, and Rows need a stream")
