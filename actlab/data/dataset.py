@@ -38,6 +38,7 @@ class Dataset:
         num_classes: classes, or tokens there are, an integer >= 1; None for regression.
         vocabulary: tokens that ``x`` is made of, by default ``num_classes`` where the task is ``tokens``; None where
             samples are no tokens.
+        token_text: what each token of the vocabulary stands for, where that is known; else ().
         stream: how training reads `Rows`, which ``x_train``, and ``y_train`` of tokens, are then; None where arrays
             are in memory, from where training puts them on the device.
 
@@ -58,6 +59,7 @@ class Dataset:
     y_test: np.ndarray
     num_classes: int | None = None
     vocabulary: int | None = None
+    token_text: tuple[str, ...] = ()
     stream: Stream | None = None
 
     @property
@@ -156,6 +158,10 @@ class Dataset:
                 "tokens of"
                 if whole
                 else f"{self.name}: samples are real numbers, so vocabulary={self.vocabulary} must be None"
+            )
+        if self.token_text and len(self.token_text) != self.vocabulary:
+            raise InputError(
+                f"{self.name}: {len(self.token_text)} texts for {self.vocabulary} tokens: one for each, or none"
             )
         if whole:
             low = min(self.x_train.min(), self.x_test.min())

@@ -55,9 +55,9 @@ def text(
     cut = len(whole) - int(len(whole) * TEST_SHARE)
     parts = whole[:cut], whole[cut:]
     if level == "char":
-        train, test, count = characters(*parts)
+        train, test, pieces = characters(*parts)
     else:
-        train, test, count = bytes_of_pieces(*parts, vocabulary)
+        train, test, pieces = bytes_of_pieces(*parts, vocabulary)
     for split, tokens in (("training", train), ("test", test)):
         if len(tokens) <= context:
             raise InputError(
@@ -65,7 +65,8 @@ def text(
                 f"{context + 1}"
             )
     (x, y), (x_test, y_test) = windows(train, context), windows(test, context)
-    return Dataset(f"{name} ({level})", x, y, x_test, y_test, num_classes=count)
+    count = len(pieces)
+    return Dataset(f"{name} ({level})", x, y, x_test, y_test, num_classes=count, token_text=pieces)
 
 
 def windows(tokens: np.ndarray, context: int) -> tuple[np.ndarray, np.ndarray]:

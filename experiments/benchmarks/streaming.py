@@ -84,7 +84,8 @@ def main() -> None:
     )
     job = [
         "data=file", f"data.path={a.folder}", f"data.budget_mb={a.budget_mb}", "model=mlp", "model.depth=1",
-        "model.width=64", f"steps={a.steps}", "eval_every=200", "checkpoint_every=200", "stats.every=20", *a.overrides,
+        "model.width=64", f"steps={a.steps}", "eval_every=200", "checkpoint_every=200", "stats.every=20",
+        *a.overrides,
     ]  # fmt: skip
     found = []
     for _ in range(a.rounds):

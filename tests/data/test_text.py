@@ -20,6 +20,7 @@ def test_windows_of_characters(story):
     known = sorted(set(STORY))
     assert (data.name, data.task, data.num_classes) == ("story.txt (char)", "tokens", len(known))
     cut = len(STORY) - int(0.1 * len(STORY))
+    assert data.token_text == tuple(known)
     said = "".join(known[t] for t in data.x_train.ravel())
     assert said == STORY[: len(said)]
     assert cut - 8 <= len(said) < cut
@@ -34,13 +35,15 @@ def test_pieces_of_bytes(story, tmp_path, monkeypatch):
     data = text(path=str(story), level="bpe", vocabulary=270, context=4)
     assert 256 < data.num_classes <= 270
     assert len(list((tmp_path / "cache").iterdir())) == 1
-    train, test, count = bytes_of_pieces(STORY, "Caf\u00e9 \U0001f431", 270)
+    train, test, pieces = bytes_of_pieces(STORY, "Caf\u00e9 \U0001f431", 270)
     assert len(train) < 0.8 * len(STORY)
-    assert count <= 270
+    assert len(pieces) <= 270
+    assert "".join(pieces[t] for t in train) == STORY
     assert len(test) >= 4
     monkeypatch.setattr(tokenizers, "Tokenizer", None)  # what is kept is not learnt again
-    again, _, _ = bytes_of_pieces(STORY, "Caf\u00e9 \U0001f431", 270)
+    again, _, told = bytes_of_pieces(STORY, "Caf\u00e9 \U0001f431", 270)
     np.testing.assert_array_equal(again, train)
+    assert told == pieces
     with pytest.raises(InputError, match="vocabulary=200: must be at least 256"):
         text(path=str(story), level="bpe", vocabulary=200, context=4)
 
