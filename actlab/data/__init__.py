@@ -10,6 +10,7 @@ from actlab.data.coordinates import signal as signal
 from actlab.data.dataset import Dataset as Dataset
 from actlab.data.digits import digits as digits
 from actlab.data.files import from_file as from_file
+from actlab.data.formula import formula as formula
 from actlab.data.images import Photo as Photo
 from actlab.data.images import bundled_photos as bundled_photos
 from actlab.data.images import read_photos as read_photos
@@ -25,3 +26,4 @@ from actlab.data.tabular import diabetes as diabetes
 from actlab.data.tabular import iris as iris
 from actlab.data.tabular import wine as wine
 from actlab.data.text import text as text
+from actlab.data.verses import verses as verses

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -35,34 +36,45 @@ def bytes_of_pieces(train: str, test: str, size: int) -> tuple[np.ndarray, np.nd
 
     Source: Sennrich, Haddow, Birch 2016, arXiv:1508.07909; Radford et al. 2019, GPT-2. By PyPI's ``tokenizers``.
     """
+    (train_tokens,), (test_tokens,), pieces = pieces_of_texts([train], [test], size)
+    return train_tokens, test_tokens, pieces
+
+
+def pieces_of_texts(
+    train: Sequence[str], test: Sequence[str], size: int
+) -> tuple[list[np.ndarray], list[np.ndarray], tuple[str, ...]]:
+    """Return what `bytes_of_pieces` does of many texts, the tokens of each; raise as it does."""
     if size < BYTES:
         raise InputError(f"vocabulary={size}: must be at least {BYTES}, the bytes")
     try:
         import tokenizers
     except ImportError:
         raise InputError("level=bpe needs tokenizers: pip install 'actlab[text]'") from None
-    content = hashlib.sha256(f"{len(train)} {train}{test}".encode()).hexdigest()[:16]
+    content = hashlib.sha256(repr((list(train), list(test))).encode()).hexdigest()[:16]
     name = f"bpe-pieces-{tokenizers.__version__}-{size}-{content}"
     found = cached_arrays(name, lambda: _learn(tokenizers, train, test, size))
     pieces = found["pieces"].tobytes().decode("utf-32-le").split("\0")
-    return found["train"], found["test"], tuple(pieces)
+    parts = [
+        np.split(found[name], np.cumsum(found[f"{name}_lengths"])[:-1].tolist()) for name in ("train", "test")
+    ]
+    return *parts, tuple(pieces)
 
 
-def _learn(tokenizers, train: str, test: str, size: int) -> dict[str, np.ndarray]:
+def _learn(tokenizers, train: Sequence[str], test: Sequence[str], size: int) -> dict[str, np.ndarray]:
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
     trainer = tokenizers.trainers.BpeTrainer(
         vocab_size=size,
         initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator([train], trainer)
-    parts = {
-        name: np.asarray(tokenizer.encode(part).ids, np.int32)
-        for name, part in (("train", train), ("test", test))
-    }
-    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    tokenizer.train_from_iterator(train, trainer)
     pieces = "\0".join(
         tokenizer.decode([i]).replace("\0", "\u2400") or "\ufffd" for i in range(tokenizer.get_vocab_size())
     )
-    return parts | {"pieces": np.frombuffer(pieces.encode("utf-32-le"), np.uint8)}
+    found = {"pieces": np.frombuffer(pieces.encode("utf-32-le"), np.uint8)}
+    for name, texts in (("train", train), ("test", test)):
+        ids = [np.asarray(one.ids, np.int32) for one in tokenizer.encode_batch(list(texts))]
+        found |= {name: np.concatenate(ids), f"{name}_lengths": np.array([len(i) for i in ids], np.int32)}
+    return found

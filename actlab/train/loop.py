@@ -207,6 +207,7 @@ def _train(
         state="running",
         step=step,
         steps=setup.steps,
+        task=setup.data.task,
         parameters=program.parameters,
         flops=program.flops,
         sites=program.sites,
