@@ -19,7 +19,8 @@ MODELS = ("efficientnet-lite0",)
 DESCRIPTION = """\
 Find inputs that drive units of a trained model hardest, and the data that they answer to most; write atlas.png,
 index.html and neurons.npz. RUN is a folder of actlab train; of a run the data are its training split, of a model
-photographs.
+photographs. Of a model of texts: the passages that drive units hardest, and some that drive them less, with the token
+marked; passages.png, index.html and passages.npz.
 
   actlab explain neuron runs/2026-11-22/143000 --list                      its sites
   actlab explain neuron runs/2026-11-22/143000 --site blocks.2.act --channels 0-15
@@ -29,7 +30,7 @@ photographs.
 
 def main(argv: list[str]) -> int:
     """Run ``actlab explain neuron``; return its exit code."""
-    a = _parse(argv)
+    a, defaults = _parse(argv)
     from actlab.cli.runtime import cores_as_devices, prepare
 
     cores_as_devices()
@@ -38,6 +39,11 @@ def main(argv: list[str]) -> int:
     if a.list:
         _print_sites(subject)
         return 0
+    if subject.kind == "text":
+        from actlab.cli import explain_passages
+
+        explain_passages.check(a, defaults)
+        return explain_passages.explain(a, argv, subject, _target(a, subject), data, source)
     from actlab.explain import maximise, strongest
 
     target, canvas, recipe = _target(a, subject), _canvas(a, subject, data), _recipe(a)
@@ -67,7 +73,8 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _parse(argv: list[str]) -> argparse.Namespace:
+def _parse(argv: list[str]) -> tuple[argparse.Namespace, argparse.Namespace]:
+    """Return the arguments, checked, and those that nobody gave."""
     parser = argparse.ArgumentParser(
         prog="actlab explain neuron",
         description=DESCRIPTION,
@@ -107,7 +114,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     add("--seed", type=int, default=0, help="of starts and transforms (default: 0)")
     add("--out", type=Path, default=Path("neurons"), metavar="DIR", help="folder (default: neurons)")
     add("--open", action="store_true", help="open the page in a browser")
-    a = parser.parse_args(argv)
+    a, defaults = parser.parse_args(argv), parser.parse_args([])
     if (a.run is None) == (a.model is None):
         raise InputError("name a run folder, or a model with --model: one of the two")
     if a.model is not None and a.model not in MODELS:
@@ -129,7 +136,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     there = next(p for p in (a.out, *a.out.parents) if p.exists())
     if not there.is_dir():
         raise InputError(f"--out={a.out}: {there} is a file; name a folder, which is made if it is not there")
-    return a
+    return a, defaults
 
 
 def _lite0(a: argparse.Namespace) -> tuple[Subject, np.ndarray, str]:

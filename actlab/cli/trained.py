@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from actlab.train.setup import TrainState
 
 
+HELD = 10_000  # of a streamed data set's samples
+
+
 def trained(folder: Path) -> tuple[Run, TrainState]:
     """Return the run a folder holds and its newest whole checkpoint; nothing in the folder is changed.
 
     Of a run that diverged it is the state before the step that was not finite, which is told in one line: its
     parameters are finite, what they make of the data need not be. The run is taken as one of one process and one
-    device, whatever it was trained on. Users' own functions and models are looked for in the current directory too.
+    device, whatever it was trained on; of streamed data its setup has the first samples. Users' own functions and
+    models are looked for in the current directory too.
 
     Raises:
         InputError: the folder holds no run, one whose config cannot be read or built, or no checkpoint yet.
@@ -61,7 +65,21 @@ def trained(folder: Path) -> tuple[Run, TrainState]:
         print(
             f"{folder} {said}; its last finite parameters are looked at, after {done} step{'s'[: done != 1]}"
         )
-    return run, state
+    return _held(run), state
+
+
+def _held(run: Run) -> Run:
+    """Return a run whose training samples are in memory: of a streamed data set the first ones, which is told."""
+    import dataclasses
+
+    data = run.setup.data
+    if data.stream is None:
+        return run
+    count = min(len(data.x_train), max(HELD, run.setup.batch_size))
+    print(
+        f"{data.name} is streamed: the first {count:,} of its {len(data.x_train):,} training samples are looked at"
+    )
+    return dataclasses.replace(run, setup=dataclasses.replace(run.setup, data=data.first(count)))
 
 
 def _info(folder: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Data sets small enough to live on the device, and the order in which batches are drawn from them."""
+"""Data sets, on the device or streamed from disk, and the order in which batches are drawn from them."""
 
 from actlab.data.adapters import from_arrays as from_arrays
 from actlab.data.adapters import from_iterable as from_iterable
@@ -10,6 +10,7 @@ from actlab.data.coordinates import signal as signal
 from actlab.data.dataset import Dataset as Dataset
 from actlab.data.digits import digits as digits
 from actlab.data.files import from_file as from_file
+from actlab.data.formula import formula as formula
 from actlab.data.images import Photo as Photo
 from actlab.data.images import bundled_photos as bundled_photos
 from actlab.data.images import read_photos as read_photos
@@ -18,8 +19,11 @@ from actlab.data.planar import checkerboard as checkerboard
 from actlab.data.planar import moons as moons
 from actlab.data.planar import rings as rings
 from actlab.data.planar import spirals as spirals
+from actlab.data.rows import Rows as Rows
+from actlab.data.stream import Stream as Stream
 from actlab.data.tabular import breast_cancer as breast_cancer
 from actlab.data.tabular import diabetes as diabetes
 from actlab.data.tabular import iris as iris
 from actlab.data.tabular import wine as wine
 from actlab.data.text import text as text
+from actlab.data.verses import verses as verses

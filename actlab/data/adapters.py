@@ -1,6 +1,6 @@
-"""Your own data as a `Dataset`: arrays, any iterable of samples (Hugging Face ``datasets``, TFDS), files.
+"""Your own data as a `Dataset`: arrays, any iterable of samples (Hugging Face ``datasets``, TFDS).
 
-All of it is read into memory, where training keeps it on the device.
+All of it is read into memory, from where training puts it on the device; but for samples that are to be streamed.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from typing import Any, Literal
 import numpy as np
 
 from actlab.data.dataset import Dataset
-from actlab.data.splits import shuffled, standardised
+from actlab.data.rows import Rows
+from actlab.data.splits import split_of, standardised
+from actlab.data.stream import Stream
 from actlab.errors import InputError, suggest
 
-Goal = Literal["classes", "regression"]
-GOALS = ("classes", "regression")
+Goal = Literal["classes", "regression", "tokens"]
+GOALS = ("classes", "regression", "tokens")
 Sample = Mapping[str, Any] | tuple[Any, Any]
 
 
@@ -31,6 +33,7 @@ def from_arrays(
     test_share: float = 0.2,
     split_seed: int = 0,
     standardise: bool = False,
+    stream: Stream | None = None,
 ) -> Dataset:
     """Return a data set of arrays: samples ``x`` (N, ...) and labels ``y``.
 
@@ -38,16 +41,20 @@ def from_arrays(
         name: what it is called where results are shown.
         x: samples, numbers; bytes (an array of uint8) are taken as shares of 255, in both splits or in none.
         y: ``classes``: (N,) whole numbers or strings, which are numbered in sorted order. ``regression``: (N,) or
-            (N, ..., K) real numbers.
+            (N, ..., K) real numbers. ``tokens``: ``x`` and ``y`` (N, T) whole numbers from 0 on, a token for each
+            position, of which there are as many as the greatest says.
         x_test, y_test: the test split; without it ``test_share`` of the samples is held out.
         task: what is to be learnt.
         test_share: share of the samples held out.
         split_seed: chooses which.
         standardise: every feature less its mean, over its standard deviation, both of the training split.
+        stream: leave the training samples (and labels that are tokens) where they are, such as in a file that
+            ``numpy.load(..., mmap_mode="r")`` opened, and read them as training goes. A run on them is, bit for bit,
+            that on the same arrays in memory; that their numbers are finite is not looked at before.
 
     Raises:
         InputError: arrays that do not fit together, are empty or hold what is no finite number; one class alone;
-            classes only the test split has.
+            classes only the test split has; samples to be streamed and standardised.
 
     >>> data = from_arrays("pets", np.ones((10, 3)), ["cat", "dog"] * 5)
     >>> data.num_classes, data.x_train.shape, data.y_test.tolist()
@@ -57,34 +64,49 @@ def from_arrays(
         raise InputError(f"data.task={task!r} is unknown{suggest(str(task), GOALS)}")
     if (x_test is None) != (y_test is None):
         raise InputError(f"{name}: the test split needs both x_test and y_test")
-    labels = _targets if task == "regression" else _classes
-    given = np.asarray(x).dtype
-    x, y = _samples(x, f"{name}: x"), labels(_array(y, f"{name}: y"), f"{name}: y")
+    if stream is not None and standardise:
+        raise InputError(f"{name}: data.standardise=true wants all samples at once: save them standardised")
+    x, y = _array(x, f"{name}: x"), _array(y, f"{name}: y")
+    tokens, kept = task == "tokens", stream is not None
+    samples, labels = (_tokens if tokens else _samples), LABELS[task]
+    given = x.dtype
+    if not kept:
+        x = samples(x, f"{name}: x")
+    if not (kept and tokens):
+        y = labels(y, f"{name}: y")
     if len(x) != len(y):
         raise InputError(f"{name}: {len(x)} samples with {len(y)} labels")
-    split = x_test is None
+    train, split = None, x_test is None
     if split:
-        x, y, x_test, y_test = shuffled(x, y, test_share=test_share, seed=split_seed)
+        train, test = split_of(len(x), test_share=test_share, seed=split_seed)
+        x_test, y_test = x[test], y[test]
     else:
-        kind = np.asarray(x_test).dtype
-        if (given == np.uint8) != (kind == np.uint8):  # or one split alone would be divided by 255
-            raise InputError(
-                f"{name}: x is {given.name}, x_test {kind.name}: must both be uint8 (0 to 255), or neither"
+        x_test, y_test = _array(x_test, f"{name}: x_test"), _array(y_test, f"{name}: y_test")
+        if (given == np.uint8) != (x_test.dtype == np.uint8) and not tokens:
+            raise InputError(  # or one split alone would be divided by 255
+                f"{name}: x is {given.name}, x_test {x_test.dtype.name}: must both be uint8 (0 to 255), or neither"
             )
-        x_test = _samples(x_test, f"{name}: x_test")
-        y_test = labels(_array(y_test, f"{name}: y_test"), f"{name}: y_test")
-        if x.shape[1:] != x_test.shape[1:]:
-            raise InputError(
-                f"{name}: a sample of x is {x.shape[1:]}, one of x_test {x_test.shape[1:]}: must be the same"
-            )
+    if kept or not split:
+        what = "" if split else "_test"
+        x_test = samples(x_test, f"{name}: x{what}")
+        y_test = y_test if split and not tokens else labels(y_test, f"{name}: y{what}")
+    if x.shape[1:] != x_test.shape[1:]:
+        raise InputError(
+            f"{name}: a sample of x is {x.shape[1:]}, one of x_test {x_test.shape[1:]}: must be the same"
+        )
+    x = Rows(x, train, tokens) if kept else x if train is None else x[train]
+    y = Rows(y, train, True) if kept and tokens else y if train is None else y[train]
     if standardise:
         x, x_test = standardised(x, x_test)
     if task == "regression":
-        return Dataset(name, x, y, x_test, y_test, num_classes=None)
+        return Dataset(name, x, y, x_test, y_test, num_classes=None, stream=stream)
+    if task == "tokens":
+        count = 1 + max(int(part.max()) for part in (x, y, x_test, y_test))
+        return Dataset(name, x, y, x_test, y_test, num_classes=count, stream=stream)
     _check_classes(y, y_test, name, split)
     classes = np.unique(y)
     y, y_test = (np.searchsorted(classes, part).astype(np.int32) for part in (y, y_test))
-    return Dataset(name, x, y, x_test, y_test, num_classes=len(classes))
+    return Dataset(name, x, y, x_test, y_test, num_classes=len(classes), stream=stream)
 
 
 def from_iterable(
@@ -197,6 +219,19 @@ def _real(array: np.ndarray, what: str) -> np.ndarray:
     return array
 
 
+def _tokens(array: np.ndarray, what: str) -> np.ndarray:
+    """Return tokens (N, T) int32."""
+    if not np.issubdtype(array.dtype, np.integer):
+        raise InputError(f"{what} is {array.dtype.name}: tokens must be whole numbers")
+    if array.ndim != 2:
+        raise InputError(f"{what} has shape {array.shape}: of tokens it must be (N, T)")
+    if (low := array.min()) < 0 or array.max() > np.iinfo(np.int32).max:
+        raise InputError(
+            f"{what} has {low if low < 0 else array.max()}: tokens must be from 0 on and fit int32"
+        )
+    return array.astype(np.int32)
+
+
 def _targets(y: np.ndarray, what: str) -> np.ndarray:
     array = _real(y, what)
     return array[:, None] if array.ndim == 1 else array
@@ -219,6 +254,9 @@ def _classes(y: np.ndarray, what: str) -> np.ndarray:
     if y.dtype != bool and not np.issubdtype(y.dtype, np.integer) and y.dtype.kind != "U":
         raise InputError(f"{what} is {y.dtype.name}: classes must be whole numbers or strings")
     return y
+
+
+LABELS = {"classes": _classes, "regression": _targets, "tokens": _tokens}
 
 
 def _check_classes(y: np.ndarray, y_test: np.ndarray, name: str, split: bool) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 Order = Literal["shuffled", "sequential"]
 ORDERS = ("shuffled", "sequential")
@@ -57,3 +59,37 @@ def permutation(key: jax.Array, size: int) -> jax.Array:
     mask = jnp.uint32(2 ** (size - 1).bit_length() - 1)
     index = jnp.arange(size, dtype=jnp.uint32)
     return (jax.lax.sort((jax.random.bits(key, (size,)) & ~mask) | index) & mask).astype(jnp.int32)
+
+
+class BatchOrder:
+    """`batch_indices` outside of compiled code, a step at a time and from any thread: the very same samples.
+
+    The permutation of an epoch is made once and kept: 4 bytes a sample, for two epochs at most.
+
+    Args:
+        key: of the run's batches.
+        size: samples there are.
+        batch: samples of a step.
+        order: ``shuffled`` or ``sequential``.
+
+    >>> BatchOrder(jax.random.key(0), size=6, batch=2, order="sequential")(4).tolist()
+    [2, 3]
+    """
+
+    def __init__(self, key: jax.Array, *, size: int, batch: int, order: str):
+        self.key, self.size, self.batch, self.order = key, size, batch, order
+        self._epochs: dict[int, np.ndarray] = {}
+        self._lock = threading.Lock()
+        self._permuted = jax.jit(lambda e: permutation(jax.random.fold_in(key, e), size))
+
+    def __call__(self, step: int) -> np.ndarray:
+        """Return the sample indices (batch,) int32 of a step."""
+        epoch, position = divmod(step, self.size // self.batch)
+        here = slice(position * self.batch, (position + 1) * self.batch)
+        if self.order == "sequential":
+            return np.arange(here.start, here.stop, dtype=np.int32)
+        with self._lock:
+            if epoch not in self._epochs:
+                self._epochs = {e: p for e, p in self._epochs.items() if e == epoch - 1}
+                self._epochs[epoch] = np.asarray(self._permuted(np.int32(epoch)))
+            return self._epochs[epoch][here]

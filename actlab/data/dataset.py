@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import jax
 import numpy as np
 
+from actlab.data.rows import Rows
+from actlab.data.stream import Stream
 from actlab.data.tokens import Spelling
 from actlab.errors import InputError
 
@@ -38,10 +40,12 @@ class Dataset:
         vocabulary: tokens that ``x`` is made of, by default ``num_classes`` where the task is ``tokens``; None where
             samples are no tokens.
         spelling: how tokens are written, None where nobody has said.
+        stream: how training reads `Rows`, which ``x_train``, and ``y_train`` of tokens, are then; None where arrays
+            are in memory, from where training puts them on the device.
 
     Raises:
         InputError: samples and labels do not fit together; arrays are of another kind, empty, or hold numbers too
-            large for float32 or int32.
+            large for float32 or int32; rows of a file without a stream, or a stream without.
 
     >>> line = np.linspace(0, 1, 6).reshape(6, 1)
     >>> data = Dataset("line", line[:4], 2 * line[:4], line[4:], 2 * line[4:])
@@ -50,13 +54,19 @@ class Dataset:
     """
 
     name: str
-    x_train: np.ndarray
-    y_train: np.ndarray
+    x_train: np.ndarray | Rows
+    y_train: np.ndarray | Rows
     x_test: np.ndarray
     y_test: np.ndarray
     num_classes: int | None = None
     vocabulary: int | None = None
     spelling: Spelling | None = None
+    stream: Stream | None = None
+
+    @property
+    def token_text(self) -> tuple[str, ...]:
+        """What each token of the vocabulary stands for, () where that is not known."""
+        return () if self.spelling is None else self.spelling.pieces
 
     @property
     def in_shape(self) -> tuple[int, ...]:
@@ -85,7 +95,21 @@ class Dataset:
         x, y = self.x_train, self.y_train
         return tuple(jax.ShapeDtypeStruct((batch, *a.shape[1:]), a.dtype) for a in (x, y))
 
+    def first(self, count: int) -> Dataset:
+        """Return a data set in memory: the first ``count`` training samples, and the test split."""
+        x, y = (np.asarray(a[:count]) for a in (self.x_train, self.y_train))
+        return replace(self, x_train=x, y_train=y, stream=None)
+
+    def check_held(self, who: str) -> None:
+        """Raise ``InputError`` where training samples are streamed and ``who`` needs them in memory."""
+        if self.stream is not None:
+            raise InputError(
+                f"{who} trains on samples in memory, {self.name} is streamed: data.loader=memory"
+            )
+
     def __post_init__(self):
+        if isinstance(self.x_train, Rows) != (self.stream is not None):
+            raise InputError(f"{self.name}: a stream is of Rows, and Rows need a stream")
         for name in ("num_classes", "vocabulary"):
             count = getattr(self, name)
             whole = isinstance(count, (int, np.integer)) and not isinstance(count, bool)
@@ -141,6 +165,10 @@ class Dataset:
                 if whole
                 else f"{self.name}: samples are real numbers, so vocabulary={self.vocabulary} must be None"
             )
+        if self.spelling is not None and self.spelling.size != self.vocabulary:
+            raise InputError(
+                f"{self.name}: {self.spelling.size} texts for {self.vocabulary} tokens: one for each, or none"
+            )
         if whole:
             low = min(self.x_train.min(), self.x_test.min())
             high = max(self.x_train.max(), self.x_test.max())
@@ -148,11 +176,13 @@ class Dataset:
                 raise InputError(f"{self.name}: tokens must be in [0, {self.vocabulary})")
 
 
-def _of_known_kind(array: np.ndarray, what: str) -> np.ndarray:
-    """Return an array as float32 or int32, itself if it is one."""
-    array = np.asarray(array)
+def _of_known_kind(array: np.ndarray | Rows, what: str) -> np.ndarray | Rows:
+    """Return an array as float32 or int32, itself if it is one; rows of a file are."""
+    array = array if isinstance(array, Rows) else np.asarray(array)
     if array.ndim == 0 or not math.prod(array.shape[1:]):
         raise InputError(f"{what} has shape {array.shape}: must be (N, ...) with something in each")
+    if isinstance(array, Rows):
+        return array
     if np.issubdtype(array.dtype, np.floating):
         with np.errstate(over="ignore"):  # told below
             narrow = array.astype(np.float32, copy=False)

@@ -177,7 +177,8 @@ def class_index(name: str, names: Sequence[str]) -> int:
     """
     if name.isdigit() and int(name) < len(names):
         return int(name)
-    found = [i for i, n in enumerate(names) if n.lower() == name.lower()]
+    found = [i for i, n in enumerate(names) if n == name]
+    found = found or [i for i, n in enumerate(names) if n.lower() == name.lower()]
     if len(found) > 1:
         raise InputError(f"{name!r} is the name of {' and '.join(map(str, found))}: give the number")
     if found:

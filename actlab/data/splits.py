@@ -18,16 +18,26 @@ def shuffled(
     >>> [part.tolist() for part in shuffled(np.arange(5), np.arange(5) * 10)]
     [[2, 4, 3, 0], [20, 40, 30, 0], [1], [10]]
     """
+    train, test = split_of(len(x), test_share=test_share, seed=seed)
+    return x[train], y[train], x[test], y[test]
+
+
+def split_of(count: int, *, test_share: float = 0.2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return which of ``count`` samples are for training and which for test, each in its shuffled order.
+
+    Raises:
+        InputError: as `shuffled`.
+
+    """
     if not 0 < test_share < 1:  # NaN neither
         raise InputError(f"data.test_share={test_share}: must be a number above 0 and below 1")
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise InputError(f"data.split_seed={seed}: must be an integer >= 0")
-    split = int(len(x) * (1 - test_share) + 1e-9)
-    if not 0 < split < len(x):
-        raise InputError(f"data.test_share={test_share} of {len(x)} samples leaves a split empty")
-    order = np.random.Generator(np.random.PCG64(seed)).permutation(len(x))
-    x, y = x[order], y[order]
-    return x[:split], y[:split], x[split:], y[split:]
+    split = int(count * (1 - test_share) + 1e-9)
+    if not 0 < split < count:
+        raise InputError(f"data.test_share={test_share} of {count} samples leaves a split empty")
+    order = np.random.Generator(np.random.PCG64(seed)).permutation(count)
+    return order[:split], order[split:]
 
 
 def standardised(x_train: np.ndarray, x_test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

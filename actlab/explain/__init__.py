@@ -7,6 +7,8 @@ from actlab.explain.examples import strongest as strongest
 from actlab.explain.maximise import Optimum as Optimum
 from actlab.explain.maximise import Recipe as Recipe
 from actlab.explain.maximise import maximise as maximise
+from actlab.explain.passages import Passages as Passages
+from actlab.explain.passages import passages as passages
 from actlab.explain.subject import Subject as Subject
 from actlab.explain.target import Target as Target
 from actlab.explain.target import channels as channels

@@ -71,6 +71,7 @@ def film(run: Run, *, frames: int = 32, grid: int = 64, samples: int = 240) -> F
 
     """
     data = run.setup.data
+    data.check_held("explain boundary")
     if data.in_shape != (2,) or data.task != "classes":
         raise InputError(
             f"explain boundary needs points of the plane with classes, {data.name} has shape {data.in_shape}: "

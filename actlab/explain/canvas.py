@@ -145,9 +145,11 @@ def canvas(
         magnitude_of: inputs (N, *shape) whose mean spectrum is kept (MaCo).
 
     Raises:
-        InputError: a size that cannot be, or examples of other shape.
+        InputError: a size that cannot be, examples of other shape, or texts, which have no optimum to walk to.
 
     """
+    if subject.kind == "text":
+        raise InputError(f"{subject.name} takes tokens: there is no optimum between two of them to walk to")
     space = {"image": 2, "signal": 1, "vector": 0}[subject.kind]
     shape = subject.in_shape if size is None else (size,) * space + subject.in_shape[space:]
     if size is not None and (size < 4 or not space):

@@ -84,6 +84,7 @@ def propagation(run: Run, *, seeds: int = 16, trained: int = 1) -> Propagation:
     if not program.sites:
         raise InputError("explain network needs a model with an activation: model.depth=1, say")
     data = setup.data
+    data.check_held("explain network")
     if not np.issubdtype(data.x_test.dtype, np.floating):
         raise InputError(
             f"explain network compares inputs that are numbers, {data.name} has {data.x_test.dtype}"

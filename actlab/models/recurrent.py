@@ -1,7 +1,8 @@
 """Recurrent networks for sequences: LSTM and GRU whose activation is chosen, one direction or both; linear head.
 
-A signal (T,) is a sequence of T numbers, an image or a series (T, D) one of T vectors. Gates stay sigmoids: they are
-weights between 0 and 1. Time is a scan. Shapes: B batch, T positions, D features in, H hidden units, K classes.
+A signal (T,) is a sequence of T numbers, an image or a series (T, D) one of T vectors, a text one of T tokens. Gates
+stay sigmoids: they are weights between 0 and 1. Time is a scan. Shapes: B batch, T positions, D features in, H hidden
+units, K classes.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from actlab.models.blocks import (
 from actlab.nn import Activation, initializer, number
 
 CELLS = ("gru", "lstm")
-POOLS = ("none", "last", "mean")
+POOLS = ("none", "last", "mean", "each")
 
 
 class GRUCell(nnx.Module):
@@ -166,13 +167,16 @@ class Recurrent(nnx.Module):
         act: the activation of the candidate (tanh in the literature), and of the LSTM's cell; one of its own at each.
         in_shape: shape of one sample: (T,) or (T, D).
         num_classes: number of logits.
+        vocabulary: tokens that go in, each a learnt vector of ``width`` numbers, normal with standard deviation 1 at
+            first; None where samples are numbers.
         cell: ``gru`` or ``lstm``.
         depth: layers.
         width: hidden units in each direction.
         bidirectional: read the sequence both ways.
         dropout: share of a layer's outputs dropped in training.
         pool: what the head sees: ``none`` all positions' outputs, ``last`` the states after the last position read,
-            ``mean`` their mean.
+            ``mean`` their mean; ``each``: every position's, for logits at each (B, T, K). A model of what comes next
+            must not be ``bidirectional``: it would have read it.
         init: name of an initialiser, see ``actlab.nn.initializer``; the state's maps are orthogonal, or as PyTorch's
             (the LSTM's forget bias 1 higher).
         gain: factor of the initial kernels.
@@ -194,12 +198,13 @@ class Recurrent(nnx.Module):
         in_shape: tuple[int, ...],
         num_classes: int,
         *,
+        vocabulary: int | None = None,
         cell: Literal["gru", "lstm"] = "gru",
         depth: int = 1,
         width: int = 32,
         bidirectional: bool = False,
         dropout: float = 0.0,
-        pool: Literal["none", "last", "mean"] = "last",
+        pool: Literal["none", "last", "mean", "each"] = "last",
         init: str = "glorot_uniform",
         gain: float = 1.0,
         dtype: jax.typing.DTypeLike = jnp.float32,
@@ -217,9 +222,12 @@ class Recurrent(nnx.Module):
         kind = {"gru": GRUCell, "lstm": LSTMCell}[cell]
 
         self.pool, self.width = pool, width
-        self.add_feature = len(in_shape) == 1
+        table = {"embedding_init": nnx.initializers.normal(1.0), "dtype": dtype, "rngs": rngs}
+        self.tokens = None if vocabulary is None else nnx.Embed(vocabulary, width, **table)
+        self.add_feature = len(in_shape) == 1 and vocabulary is None
         out = width * (2 if bidirectional else 1)
-        sizes = [1 if self.add_feature else in_shape[1]] + [out] * (depth - 1)
+        first = 1 if self.add_feature else width if vocabulary is not None else in_shape[1]
+        sizes = [first] + [out] * (depth - 1)
         self.blocks = nnx.List(
             RecurrentBlock(kind, act, d_in, width, name=f"blocks.{i}", bidirectional=bidirectional, **own)
             for i, d_in in enumerate(sizes)
@@ -228,8 +236,8 @@ class Recurrent(nnx.Module):
         self.head = linear(out * in_shape[0] if pool == "none" else out, num_classes, **own)
 
     def __call__(self, x: jax.Array, *, train: bool = False, key: jax.Array | None = None) -> jax.Array:
-        """Return logits (B, K) for ``x`` (B, *in_shape); ``key`` is needed when training with dropout."""
-        h = x[..., None] if self.add_feature else x
+        """Return logits (B, K), or (B, T, K), for ``x`` (B, *in_shape); with dropout, training needs ``key``."""
+        h = x[..., None] if self.add_feature else x if self.tokens is None else self.tokens(x)
         for i, block in enumerate(self.blocks):
             h = block(h, train=train, key=fold(key, 2 * i))
             if self.dropouts and train:

@@ -21,9 +21,9 @@ from actlab.models.transformer_block import (
     embedding,
     placed,
     positions_of,
+    run_blocks,
     token_norm,
 )
-from actlab.nn.layers import run_layers
 
 
 class Transformer(nnx.Module):
@@ -118,14 +118,5 @@ class Transformer(nnx.Module):
         *keys, own = block_keys(key, len(self.blocks) + 1)
         if first.dropout is not None and train:
             h_BxTxD = first.dropout(h_BxTxD, own)
-        h_BxTxD = run_layers(
-            self.blocks,
-            lambda block, h, key: block(h, key, train=train),
-            h_BxTxD,
-            keys,
-            name="blocks",
-            scan=self.scan_layers,
-            remat=self.remat,
-        )
-        h_BxTxD = h_BxTxD if self.norm is None else self.norm(h_BxTxD)
+        h_BxTxD = run_blocks(self, h_BxTxD, keys, train=train)
         return self.tokens.attend(h_BxTxD) if self.head is None else self.head(h_BxTxD)

@@ -5,8 +5,9 @@ Shapes: B batch, T positions, D width, F hidden units of the MLP.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ from actlab.errors import InputError, suggest
 from actlab.models.blocks import Dropout, at_least, check_dropout, check_gain, not_critical
 from actlab.nn import Activation, initializer, number
 from actlab.nn.attention import Attention
+from actlab.nn.layers import run_layers
 
 Kind = Literal["plain", "gated"]
 TokenNorm = Literal["none", "layer", "rms"]
@@ -181,3 +183,26 @@ def positions_of(count: int, o: BlockOptions, *, dtype, rngs: nnx.Rngs) -> nnx.E
 def placed(h: jax.Array, table: nnx.Embed | None) -> jax.Array:
     """Return (B, T, D) with the vectors of the positions added."""
     return h if table is None else h + table(jnp.arange(h.shape[1]))
+
+
+class Stack(Protocol):
+    """A model of blocks: what `run_blocks` runs."""
+
+    blocks: nnx.List
+    norm: nnx.LayerNorm | nnx.RMSNorm | None
+    scan_layers: bool
+    remat: bool
+
+
+def run_blocks(model: Stack, h: jax.Array, keys: Sequence[jax.Array | None], *, train: bool) -> jax.Array:
+    """Return (B, T, D) after a model's blocks, each with its key, and the norm behind them."""
+    h = run_layers(
+        model.blocks,
+        lambda block, h, key: block(h, key, train=train),
+        h,
+        keys,
+        name="blocks",
+        scan=model.scan_layers,
+        remat=model.remat,
+    )
+    return h if model.norm is None else model.norm(h)

@@ -15,7 +15,6 @@ from flax import nnx
 from actlab.activations import Act
 from actlab.errors import InputError, suggest
 from actlab.models.blocks import at_least, block_keys, space_of
-from actlab.models.encoder import patched
 from actlab.models.transformer_block import (
     BlockOptions,
     Kind,
@@ -24,11 +23,25 @@ from actlab.models.transformer_block import (
     TransformerBlock,
     placed,
     positions_of,
+    run_blocks,
     token_norm,
 )
-from actlab.nn.layers import run_layers
 
 POOLS = ("class_token", "mean")
+
+
+def patched(x: jax.Array, size: int) -> jax.Array:
+    """Return (B, P, size^n C) patches of ``x`` (B, S..., C), n spatial axes, row by row.
+
+    >>> patched(jnp.arange(16.0).reshape(1, 4, 4, 1), 2)[0, 1]
+    Array([2., 3., 6., 7.], dtype=float32)
+    """
+    b, *space, c = x.shape
+    split = [part for s in space for part in (s // size, size)]
+    x = x.reshape(b, *split, c)
+    outer = [1 + 2 * i for i in range(len(space))]
+    x = x.transpose(0, *outer, *(i + 1 for i in outer), x.ndim - 1)
+    return x.reshape(b, math.prod(s // size for s in space), -1)
 
 
 class ViT(nnx.Module):
@@ -117,14 +130,6 @@ class ViT(nnx.Module):
             first = self.class_token[...].astype(h_BxPxD.dtype)
             first = jnp.broadcast_to(first, (len(x), 1, h_BxPxD.shape[-1]))
             h_BxPxD = jnp.concatenate([first, h_BxPxD], axis=1)
-        h_BxPxD = run_layers(
-            self.blocks,
-            lambda block, h, key: block(h, key, train=train),
-            placed(h_BxPxD, self.positions),
-            block_keys(key, len(self.blocks)),
-            name="blocks",
-            scan=self.scan_layers,
-            remat=self.remat,
-        )
-        h_BxPxD = h_BxPxD if self.norm is None else self.norm(h_BxPxD)
+        h_BxPxD = placed(h_BxPxD, self.positions)
+        h_BxPxD = run_blocks(self, h_BxPxD, block_keys(key, len(self.blocks)), train=train)
         return self.head(h_BxPxD.mean(axis=1) if self.class_token is None else h_BxPxD[:, 0])

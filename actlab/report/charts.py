@@ -65,11 +65,12 @@ def line_view(run: Run, quantity: str, events: dict[str, list] | None = None) ->
         return None
     values = np.array(points["value"] or [1.0], dtype=float)
     log = quantity == "loss" and values.min() > 0 and values.max() / values.min() > 10
+    what = "tokens foretold" if run.info.get("task") == "tokens" else "samples classified"
     caption = {
         "loss": f"Lower is better{'; equal distances are equal ratios' if log else ''}. A test line that "
         "rises while the training line falls means that the network memorises.",
-        "accuracy": "Share of samples classified right; higher is better. The gap between the lines is what "
-        "does not carry over to new samples.",
+        "accuracy": f"Share of {what} right; higher is better. The gap between the lines is what does not carry "
+        "over to new samples.",
     }[quantity]
     if size > 1:
         caption += f" Each point averages up to {size} records."

@@ -59,9 +59,14 @@ class Sheet:
     @property
     def title(self) -> str:
         """What the units are, like ``head.act, before the activation``."""
-        if self.target.site == "logits":
-            return "logits"
-        return f"{self.target.site}, {'before' if self.target.side == 'pre' else 'after'} the activation"
+        return title_of(self.target)
+
+
+def title_of(target: Target) -> str:
+    """Return what a target's units are, in words."""
+    if target.site == "logits":
+        return "logits"
+    return f"{target.site}, {'before' if target.side == 'pre' else 'after'} the activation"
 
 
 def write_atlas(sheet: Sheet, path: Path, *, scale: float = 2.0) -> Path:
@@ -71,7 +76,7 @@ def write_atlas(sheet: Sheet, path: Path, *, scale: float = 2.0) -> Path:
         InputError: ``path`` cannot be written.
 
     """
-    return _write(Path(path), vl_convert.svg_to_png(atlas(sheet), scale=scale))
+    return written(Path(path), vl_convert.svg_to_png(atlas(sheet), scale=scale))
 
 
 def write_page(sheet: Sheet, path: Path) -> Path:
@@ -81,7 +86,7 @@ def write_page(sheet: Sheet, path: Path) -> Path:
         InputError: ``path`` cannot be written.
 
     """
-    return _write(Path(path), page(sheet).encode())
+    return written(Path(path), page(sheet).encode())
 
 
 def write_arrays(sheet: Sheet, path: Path) -> Path:
@@ -104,7 +109,7 @@ def write_arrays(sheet: Sheet, path: Path) -> Path:
         data_mean=e.mean,
         data_deviation=e.deviation,
     )
-    return _write(Path(path), buffer.getvalue())
+    return written(Path(path), buffer.getvalue())
 
 
 def atlas(sheet: Sheet) -> str:
@@ -117,8 +122,8 @@ def atlas(sheet: Sheet) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif">',
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
-        _text(12, 22, f"{s.subject.name}: {s.title}", 15, "600"),
-        _text(
+        text_line(12, 22, f"{s.subject.name}: {s.title}", 15, "600"),
+        text_line(
             12,
             40,
             f"large: found in {s.recipe.steps} steps; small: strongest of {s.source}",
@@ -130,8 +135,8 @@ def atlas(sheet: Sheet) -> str:
         x, y = 12 + u % columns * tile_w, 56 + u // columns * tile_h
         best, top = s.optimum.scores[u].argmax(), s.examples.scores[u, 0]
         parts += [
-            _text(x, y + 10, _cut(label, 22), 12, "600"),
-            _text(x, y + 24, f"{s.optimum.scores[u, best]:.3g}, data ≤ {top:.3g}", 11, colour="#56606c"),
+            text_line(x, y + 10, _cut(label, 22), 12, "600"),
+            text_line(x, y + 24, f"{s.optimum.scores[u, best]:.3g}, data ≤ {top:.3g}", 11, colour="#56606c"),
             thumbnail(s.subject, s.optimum.inputs[u, best], SIDE, found=True, at=(x, y + 30)),
         ]
         for k in range(shown):
@@ -225,7 +230,8 @@ def _moved(s: Sheet) -> str:
     return f"shifts of ±{t.jitter:.1%}, scales of ±{t.scale:.0%}{turn}"
 
 
-def _text(x: int, y: int, words: str, size: int, weight: str = "400", colour: str = "#1b2129") -> str:
+def text_line(x: int, y: int, words: str, size: int, weight: str = "400", colour: str = "#1b2129") -> str:
+    """Return a line of text as SVG."""
     return f'<text x="{x}" y="{y}" font-size="{size}" font-weight="{weight}" fill="{colour}">{escape(words)}</text>'
 
 
@@ -233,7 +239,8 @@ def _cut(words: str, most: int) -> str:
     return words if len(words) <= most else words[: most - 1] + "…"
 
 
-def _write(path: Path, content: bytes) -> Path:
+def written(path: Path, content: bytes) -> Path:
+    """Write a file whose folder is made, and return its path; raise ``InputError`` where it cannot be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, content)

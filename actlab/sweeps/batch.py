@@ -14,6 +14,7 @@ import numpy as np
 from actlab.errors import InputError
 from actlab.sweeps.keeper import Clock, Keeper
 from actlab.sweeps.stacked import Stacked
+from actlab.train.feed import Held
 from actlab.train.interval import Interval
 from actlab.train.look import lines, see
 from actlab.train.loop import Outcome
@@ -138,7 +139,7 @@ class Batch:
                 continue
             if interval.bad:
                 one = jax.device_put(_lane(start, i), jax.devices()[0])
-                found = interval.diverged(self.lane(i), one, *jax.device_put((x, y), jax.devices()[0]))
+                found = interval.diverged(self.lane(i), one, Held(*jax.device_put((x, y), jax.devices()[0])))
                 keeper.broke = found
             keeper.take(interval)
             looked.append(keeper)

@@ -116,6 +116,11 @@ class _Sweep:
                     raise InputError(
                         f"parallel.data={devices}: a sweep has a lane for every device; it is for one big run"
                     )
+                if kind.run.setup.data.stream is not None:
+                    raise InputError(
+                        "data.loader=grain reads for one run at a time: take hydra/launcher=basic, or joblib, or "
+                        "data.loader=memory"
+                    )
                 _check_rungs(kind, rungs)
                 if halving and halving.metric.split()[1] not in kind.run.setup.scores:
                     raise InputError(

@@ -79,6 +79,7 @@ class Keeper:
                 state="running",
                 step=self.step,
                 steps=self.run.setup.steps,
+                task=self.run.setup.data.task,
                 parameters=program.parameters,
                 flops=program.flops,
                 sites=program.sites,

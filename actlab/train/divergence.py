@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from actlab.stats.layers import layer_leaves
+from actlab.train.feed import Feed
 from actlab.train.folder import Row
 from actlab.train.looking import Looks
 from actlab.train.setup import TrainState
@@ -65,8 +66,7 @@ def history(
     rows: list[Row],
     found: dict[str, Any],
     length: int,
-    x: jax.Array,
-    y: jax.Array,
+    feed: Feed,
 ) -> list[Row]:
     """Run again from ``start`` and return what led to a divergence, step by step.
 
@@ -79,14 +79,17 @@ def history(
         rows: written already.
         found: what `find` returned.
         length: steps of the chunk that diverged, a number the compiled program is made for.
-        x, y: as for a chunk.
+        feed: where the run's samples come from.
 
     """
-    _, table, _ = program.chunk(jax.tree.map(jnp.copy, start), x, y, length=length, every=1)
+    state, tables = jax.tree.map(jnp.copy, start), []
+    for part in feed.parts(length, 1):
+        state, table, _ = program.chunk(state, *feed.chunk(state, part), length=part, every=1)
+        tables.append(jax.device_get(table))
     begin, written = int(start.step), {row[:3] for row in rows}
     return [
         row
-        for row in program.rows(jax.device_get(table), begin, 1, stop=found["step"])
+        for row in program.rows(np.concatenate(tables), begin, 1, stop=found["step"])
         if row[1] in (found["site"], "train") or row[0] == found["step"]
         if not row[2].startswith("dead_") and row[:3] not in written
     ]

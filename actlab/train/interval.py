@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
 
 from actlab.train import divergence
+from actlab.train.feed import Feed
 from actlab.train.folder import Row
 from actlab.train.setup import TrainState
 from actlab.train.trouble import Event, recent, trouble
@@ -47,13 +47,13 @@ class Interval:
             self.step += length
         return not self.bad and self.leave_out is None
 
-    def diverged(self, state: TrainState, start: TrainState, x: jax.Array, y: jax.Array) -> dict[str, Any]:
+    def diverged(self, state: TrainState, start: TrainState, feed: Feed) -> dict[str, Any]:
         """Find out how the run broke, add what led there to the rows; return what run.json says of it."""
-        found = divergence.find(self.run.looks, state, x, y)
+        found = divergence.find(self.run.looks, state, *feed.next(state))
         self.step = found["step"]
         nan = math.nan
         self.events.append((self.step, "nonfinite", found["site"], nan, nan, found["message"]))
         whole = sum(steps for steps, _ in self.run.pieces(int(self.start.step)))
-        self.rows += divergence.history(self.run.program, start, self.rows, found, whole, x, y)
+        self.rows += divergence.history(self.run.program, start, self.rows, found, whole, feed)
         self.rows.sort(key=lambda row: row[0])
         return found

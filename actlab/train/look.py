@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import numpy as np
 
+from actlab.train.feed import Feed, Held, Samples, Streamed
 from actlab.train.folder import Row
 from actlab.train.looking import RANKS
 from actlab.train.setup import TrainState
@@ -38,15 +39,32 @@ def due(run: Run, at: int) -> bool:
     return every > 0 and (at % every == 0 or at == run.setup.steps)
 
 
-def see(run: Run, eyes: Eyes, state: TrainState, start: Any, at: int, data: tuple[jax.Array, ...]) -> Any:
-    """Return what `lines` makes rows of, on the device; ``start`` are the first parameters, None unless ``full``."""
+def see(
+    run: Run,
+    eyes: Eyes,
+    state: TrainState,
+    start: Any,
+    at: int,
+    data: tuple[jax.Array, ...],
+    first: Samples | None = None,
+) -> Any:
+    """Return what `lines` makes rows of, on the device.
+
+    Args:
+        run, eyes, state, at: who looks at what, at which step.
+        start: the first parameters, None unless ``full``.
+        data: training samples and labels as the program takes them for a next step, then those of the test split.
+        first: the first training samples, where ``data`` has not all.
+
+    """
     x, y, x_test, y_test = data
     seen = {"test": eyes.evaluate(state, x_test, y_test, due(run, at))}
     if run.setup.stats.level != "full":
         return seen
     if at == 0:
         seen["first"] = eyes.first(state, x, y)
-    seen["whole"] = eyes.whole(state, start, x, y, curvature=due(run, at))
+    more = {} if first is None else {"first": first}
+    seen["whole"] = eyes.whole(state, start, x, y, **more, curvature=due(run, at))
     seen["dead_for"] = state.aside["dead_for"]
     if run.setup.act.learn:
         seen["curves"] = eyes.curves(state)
@@ -73,10 +91,23 @@ def lines(run: Run, at: int, seen: Any) -> tuple[list[Row], Tables]:
     return rows, tables
 
 
-def look_at(run: Run, state: TrainState, at: int, data: tuple[jax.Array, ...]) -> tuple[list[Row], Tables]:
+def feed_of(run: Run, state: TrainState) -> Feed:
+    """Return where a run's training samples come from; errors as of `Streamed`."""
+    setup = run.setup
+    if setup.data.stream is not None:
+        return Streamed(setup, state, looked=run.looks.looked)
+    return Held(*setup.parallel.copied((setup.data.x_train, setup.data.y_train)))
+
+
+def look_at(
+    run: Run, state: TrainState, at: int, feed: Feed, test: tuple[jax.Array, jax.Array]
+) -> tuple[list[Row], Tables]:
     """Return metrics rows and the other tables' rows of a state at step ``at``."""
-    start = run.program.init(state.numbers).params if run.setup.stats.level == "full" else None
-    return lines(run, at, jax.device_get(see(run, Eyes.of(run), state, start, at, data)))
+    full = run.setup.stats.level == "full"
+    start = run.program.init(state.numbers).params if full else None
+    train = feed.next(state) if full else (None, None)
+    seen = see(run, Eyes.of(run), state, start, at, (*train, *test), feed.first)
+    return lines(run, at, jax.device_get(seen))
 
 
 def first_look(run: Run) -> list[Row]:
@@ -85,8 +116,9 @@ def first_look(run: Run) -> list[Row]:
     Nothing is trained or written. The run's statistics should be ``full``.
     """
     setup = run.setup
-    data = jax.device_put((setup.data.x_train, setup.data.y_train, setup.data.x_test, setup.data.y_test))
-    return look_at(run, run.program.init(run.numbers), 0, data)[0]
+    state = run.program.init(run.numbers)
+    test = jax.device_put((setup.data.x_test, setup.data.y_test))
+    return look_at(run, state, 0, feed_of(run, state), test)[0]
 
 
 def _row(at: int, keys: list[tuple[str, str]], values: Any) -> list[Row]:

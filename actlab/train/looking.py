@@ -16,6 +16,7 @@ from actlab.stats.layers import layer_leaves, norm
 from actlab.stats.observer import Key, Rows
 from actlab.stats.sites import active_units
 from actlab.stats.spectra import ranks, selectivity
+from actlab.train.draws import labels
 from actlab.train.numbers import traced
 from actlab.train.setup import TrainState, run_once
 from actlab.train.step import Program
@@ -42,6 +43,7 @@ class Looks:
         )  # z-loss steers training and says nothing of a model
         positions = self.setup.data.positions
         self.at_once = min(EVAL_BATCH, max(1, EVAL_LABELS // positions))
+        self.looked = min(CURVATURE_BATCH, max(1, self.at_once // 2), len(self.setup.data.x_train))
         self.evaluate = jax.jit(self._evaluate)
         self.locate = jax.jit(self._locate)
         self.curves = jax.jit(self._curves)
@@ -61,11 +63,12 @@ class Looks:
         jax.eval_shape(trace, state, x, y)
         stats, whole = setup.stats, []
         if stats.level == "full":
-            inputs = (
-                state,
-                state.params,
-                *(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in (setup.data.x_train, setup.data.y_train)),
-            )
+            train = setup.data.abstract(len(setup.data.x_train))
+            if setup.data.stream is not None:  # of which a batch is given, (1, B, ...)
+                train = jax.eval_shape(
+                    lambda *b: [a[None] for a in b], *setup.data.abstract(setup.batch_size)
+                )
+            inputs = state, state.params, *train, setup.data.abstract(self.looked)
             every = jax.eval_shape(lambda *a: self._whole(*a, curvature=True, every=True), *inputs)
             whole = [q for _, q in every]
         if stats.level != "none":
@@ -173,15 +176,16 @@ class Looks:
         return x, curves
 
     def _whole(
-        self, state: TrainState, start_params, x, y, *, curvature: bool, every: bool = False
+        self, state: TrainState, start_params, x, y, first=None, *, curvature: bool, every: bool = False
     ) -> dict[Key, jax.Array]:
-        """Return the figures of the whole run, see `whole_run`; of the first samples of the training data.
+        """Return the figures of the whole run, see `whole_run`; of the ``first`` samples, by default of ``x``.
 
         Gradient noise is of the next batch. Dropout is off, running averages stand still.
         """
         program, setup = self.program, self.setup
         batch_x, batch_y, key = program.batch(state, x, y)
-        y = program.labels(state, y)
+        if first is None:
+            first = x[: self.looked], labels(setup, state, y)[: self.looked]
         parts = min(MICROBATCHES, setup.batch_size // 2)
         samples = setup.batch_size // max(parts, 1)
 
@@ -194,14 +198,14 @@ class Looks:
                 lambda v: v[: parts * samples].reshape(parts, samples, *v.shape[1:]), (batch_x, batch_y)
             )
             noise = {"noise_loss": lambda p, b: loss(p, *b), "microbatches": split, "samples": samples}
-        update, samples_seen = None, min(CURVATURE_BATCH, max(1, self.at_once // 2))
+        update = None
         if curvature:
             new = program.step(state, batch_x, batch_y, key)
             update = jax.tree.map(lambda n, o: n - o, new.params, state.params)
         with jax.numpy_dtype_promotion("standard"):
             rate = jnp.asarray(program.rate(state), jnp.float32)
         row = whole_run(
-            lambda p: loss(p, x[:samples_seen], y[:samples_seen]),
+            lambda p: loss(p, *first),
             state.params,
             start_params,
             state.opt_state,

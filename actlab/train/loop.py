@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -19,9 +19,10 @@ from actlab.data.batches import ORDERS
 from actlab.errors import InputError, suggest
 from actlab.train import parallel
 from actlab.train.checkpoint import Checkpoints
+from actlab.train.feed import most_steps, parts
 from actlab.train.folder import Row, RunFolder
 from actlab.train.interval import Interval
-from actlab.train.look import look_at
+from actlab.train.look import feed_of, look_at
 from actlab.train.looking import Looks
 from actlab.train.setup import Setup, TrainState
 from actlab.train.step import Program
@@ -64,6 +65,8 @@ class Run:
             raise InputError(
                 f"batch_size={s.batch_size} is larger than {s.data.name}'s {len(s.data.x_train)} training samples"
             )
+        if s.data.stream is not None:
+            most_steps(s)
         _multiple("eval_every", self.eval_every, "stats.every", s.stats.every)
         _multiple("checkpoint_every", self.checkpoint_every, "eval_every", self.eval_every)
 
@@ -85,13 +88,15 @@ class Run:
     def pieces(self, step: int) -> Iterator[tuple[int, int]]:
         """Yield (length, every) of the chunks from ``step`` to the next evaluation or the end.
 
-        Where the run ends within a window, the last, shorter window is a chunk of its own.
+        Where the run ends within a window, the last, shorter window is a chunk of its own; a streamed data set's
+        chunks are no longer than its budget allows.
         """
         s = self.setup
         end = min(s.steps, (step // self.eval_every + 1) * self.eval_every)
         whole, rest = divmod(end - step, s.stats.every)
-        if whole:
-            yield whole * s.stats.every, s.stats.every
+        most = most_steps(s) if s.data.stream is not None else end
+        for length in parts(whole * s.stats.every, s.stats.every, most):
+            yield length, s.stats.every
         if rest:
             yield rest, rest
 
@@ -167,9 +172,9 @@ def train(
 
     """
     checkpoints = Checkpoints(folder.checkpoints) if parallel.writes() else parallel.Unsaved()
-    with signals() as caught:
+    with signals() as caught, ExitStack() as opened:
         try:
-            return _train(run, folder, checkpoints, resume, tell, sinks, caught)
+            return _train(run, folder, checkpoints, resume, tell, sinks, caught, opened)
         except BaseException:
             with suppress(OSError, InputError):  # the disk may be why
                 checkpoints.close()  # a save under way would go on behind whoever catches this
@@ -185,25 +190,24 @@ def _train(
     tell: Callable[[Progress], None],
     sinks: Sequence[Sink],
     caught: list[int],
+    opened: ExitStack,
 ) -> Outcome:
     clock, setup, program = _Clock(), run.setup, run.program
-    data = setup.parallel.copied(
-        (setup.data.x_train, setup.data.y_train, setup.data.x_test, setup.data.y_test)
-    )
-    x, y, *test = data
+    test = setup.parallel.copied((setup.data.x_test, setup.data.y_test))
     told = folder.read() if resume else {}
     before, memory = told.get("wall_time_s", 0.0), told.get("memory_bytes", 0)
 
     like = jax.eval_shape(program.init, run.numbers)
     state = parallel.from_writer(checkpoints.restore(like), like) if resume else None
     state = program.init(run.numbers) if state is None else setup.parallel.copied(state)
-    step = int(state.step)
+    step, feed = int(state.step), opened.enter_context(closing(feed_of(run, state)))
     folder.drop_after(step if step else -1)
     scores = last_scores(folder.metrics().iter_rows())
     folder.write(
         state="running",
         step=step,
         steps=setup.steps,
+        task=setup.data.task,
         parameters=program.parameters,
         flops=program.flops,
         sites=program.sites,
@@ -213,7 +217,7 @@ def _train(
 
     def look(rows: list[Row], at: int, events: Sequence[Event] = ()) -> None:
         """Evaluate, then write everything since the last evaluation."""
-        more, tables = look_at(run, state, at, (x, y, *test))
+        more, tables = look_at(run, state, at, feed, test)
         rows += more
         folder.write_rows(at, rows, events=events, **tables)
         for sink in sinks:
@@ -241,10 +245,12 @@ def _train(
         interval = Interval(run, start)
         for length, every in run.pieces(step):
             began = time.perf_counter()
+            samples = feed.chunk(state, length)
             if (length, every) not in compiled:
-                memory = max(memory, memory_bytes(program, state, x, y, length=length, every=every))
-            state, table, trace = program.chunk(state, x, y, length=length, every=every)
+                memory = max(memory, memory_bytes(program, state, *samples, length=length, every=every))
+            state, table, trace = program.chunk(state, *samples, length=length, every=every)
             table, trace, bad = jax.device_get((table, trace, state.diverged))
+            del samples  # streamed ones make room for the next
             took = time.perf_counter() - began
             if (length, every) in compiled:
                 clock.stepping, clock.steps = clock.stepping + took, clock.steps + length
@@ -259,7 +265,7 @@ def _train(
             pending += interval.events
             continue
         if interval.bad:
-            found = interval.diverged(state, start, x, y)
+            found = interval.diverged(state, start, feed)
         step = interval.step
         look(interval.rows, step, pending + interval.events)
         pending = []

@@ -17,7 +17,6 @@ import numpy as np
 import optax
 from flax import nnx
 
-from actlab.data import batch_indices
 from actlab.errors import InputError
 from actlab.nn import sites
 from actlab.nn.numbers import given
@@ -25,7 +24,7 @@ from actlab.stats import VALUE, Reading, Seen, value_and_grad, watch
 from actlab.stats.layers import forward_order, layer_leaves, layer_statistics, norm
 from actlab.stats.observer import Key, Observer, Rows
 from actlab.stats.scanned import places, unstacked
-from actlab.train import numbers
+from actlab.train import draws, numbers
 from actlab.train.flops import matmul_flops
 from actlab.train.setup import Setup, TrainState, run_once
 from actlab.train.update import updated
@@ -306,23 +305,15 @@ class Program:
     # -- many steps ----------------------------------------------------------------------------------------
 
     def _chunk(self, state: TrainState, x, y, *, length: int, every: int):
-        """Train ``length`` steps.
+        """Train ``length`` steps on all samples (N, ...), or of a streamed data set on theirs, (L, B, ...).
 
         Returns the state, for each window the values (K,) of ``keys``, and every step's own numbers (length,): loss,
         accuracy of classes, where policies drop updates whether one was.
         """
         if length % every:
             raise ValueError(f"a chunk of {length} steps is not made of windows of {every}")
-        data_key, dropout_key, _ = self._keys(state)
-        y = self.labels(state, y)
-        indices_LxB = batch_indices(
-            data_key,
-            state.step + state.aside["shift"],
-            length=length,
-            size=len(x),
-            batch=self.setup.batch_size,
-            order=self.setup.order,
-        )
+        _, dropout_key, _ = draws.keys(state)
+        indices, y = draws.drawn(self.setup, state, len(x), length), draws.labels(self.setup, state, y)
 
         def inputs(state, index_B):
             batch = self.setup.parallel.split((x[index_B], y[index_B]))
@@ -335,32 +326,20 @@ class Program:
 
         # The recorded step stands apart from the others rather than in a branch of each: under vmap a branch is
         # computed by every lane at every step.
-        def window(state, indices_ExB):
+        def window(state, indices_E):
             carry, trace = self._start(), None
             if every > 1:
-                (state, carry), trace = jax.lax.scan(plain, (state, carry), indices_ExB[:-1])
-            state, rows, now = self._recorded(state, *inputs(state, indices_ExB[-1]), every=every, **carry)
+                (state, carry), trace = jax.lax.scan(plain, (state, carry), indices_E[:-1])
+            state, rows, now = self._recorded(state, *inputs(state, indices_E[-1]), every=every, **carry)
             now = jax.tree.map(lambda v: v[None], now)
             trace = now if trace is None else jax.tree.map(lambda a, b: jnp.concatenate([a, b]), trace, now)
             return state, (rows.vector(self.keys), trace)
 
-        state, (table, trace) = jax.lax.scan(window, state, indices_LxB.reshape(length // every, every, -1))
+        windows = indices.reshape(length // every, every, *indices.shape[1:])
+        state, (table, trace) = jax.lax.scan(window, state, windows)
         trace = jax.tree.map(lambda v: v.reshape(length), trace)
         state = state._replace(aside=self.setup.stability.after(state.aside, trace["loss"]))
         return state, table, trace
-
-    @staticmethod
-    def _keys(state: TrainState) -> tuple[jax.Array, jax.Array, jax.Array]:
-        root = jax.random.key(state.numbers["seed"])
-        return jax.random.fold_in(root, 1), jax.random.fold_in(root, 2), jax.random.fold_in(root, 3)
-
-    def labels(self, state: TrainState, y: jax.Array) -> jax.Array:
-        """Return the training labels as the run sees them: with its noise."""
-        if "label_noise" not in state.numbers:
-            return y
-        which, drawn = jax.random.split(self._keys(state)[2])
-        noisy = jax.random.uniform(which, y.shape) < state.numbers["label_noise"]
-        return jnp.where(noisy, jax.random.randint(drawn, y.shape, 0, self.setup.data.num_classes), y)
 
     def _step_key(self, dropout_key: jax.Array, state: TrainState) -> jax.Array:
         return jax.random.fold_in(dropout_key, state.step + state.aside["shift"])
@@ -378,17 +357,10 @@ class Program:
         return rows
 
     def batch(self, state: TrainState, x, y) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Return the samples, labels and key of the step that comes next."""
-        data_key, dropout_key, _ = self._keys(state)
-        index_B = batch_indices(
-            data_key,
-            state.step + state.aside["shift"],
-            length=1,
-            size=len(x),
-            batch=self.setup.batch_size,
-            order=self.setup.order,
-        )[0]
-        return x[index_B], self.labels(state, y)[index_B], self._step_key(dropout_key, state)
+        """Return the samples, labels and key of the step that comes next; of streamed ones ``x`` is (1, B, ...)."""
+        _, dropout_key, _ = draws.keys(state)
+        index_B = draws.drawn(self.setup, state, len(x), 1)[0]
+        return x[index_B], draws.labels(self.setup, state, y)[index_B], self._step_key(dropout_key, state)
 
     def _first(self, state: TrainState, x, y) -> jax.Array:
         """Return the record (K,) of the step that comes next, over its whole batch."""

@@ -1,4 +1,4 @@
-"""Test accuracy, or PSNR, of the runs under a folder, by experiment and activation: mean and spread over seeds.
+"""Test accuracy, PSNR of pictures, or root mean squared error of the runs under a folder, by experiment and activation: mean and spread over seeds.
 
 python experiments/03_architectures/table.py runs/03_architectures
 """
@@ -6,6 +6,7 @@ python experiments/03_architectures/table.py runs/03_architectures
 from __future__ import annotations
 
 import json
+import math
 import statistics
 import sys
 from collections import defaultdict
@@ -27,20 +28,21 @@ def main(folder: Path) -> None:
         config = OmegaConf.load(path.parent / ".hydra" / "config.yaml")
         scores = info["scores"]
         accuracy = scores.get("test accuracy")
-        value = psnr(scores["test loss"]) if accuracy is None else 100 * accuracy
+        unit = "%" if accuracy is not None else "dB" if choices.data == "picture" else "RMSE"
+        value = {"dB": psnr, "RMSE": math.sqrt, "%": lambda _: 100 * accuracy}[unit](scores["test loss"])
         name = choices.experiment or f"{choices.model} on {choices.data}"
-        kind = (name, choices.activation, info["parameters"], "dB" if accuracy is None else "%")
+        kind = (name, choices.activation, info["parameters"], unit)
         found[kind][config.seed] = value
         circumstances.add((info["device"], f"jax {info['versions']['jax']}"))
     print("| experiment | activation | parameters | on the test split (mean ± sd) | each seed |")
     print("|---|---|---|---|---|")
     for (name, act, parameters, unit), by_seed in sorted(found.items()):
         values = [by_seed[seed] for seed in sorted(by_seed)]
-        spread = f"{statistics.stdev(values):.1f}" if len(values) > 1 else "?"
-        each = ", ".join(f"{v:.1f}" for v in values)
-        print(
-            f"| `{name}` | {act} | {parameters:,} | {statistics.mean(values):.1f} ± {spread} {unit} | {each} |"
-        )
+        digits = 4 if unit == "RMSE" else 1
+        spread = f"{statistics.stdev(values):.{digits}f}" if len(values) > 1 else "?"
+        each = ", ".join(f"{v:.{digits}f}" for v in values)
+        mean = f"{statistics.mean(values):.{digits}f}"
+        print(f"| `{name}` | {act} | {parameters:,} | {mean} ± {spread} {unit} | {each} |")
     for device, jax in sorted(circumstances):
         print(f"\n{device}, {jax}")
 

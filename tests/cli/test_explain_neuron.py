@@ -164,3 +164,48 @@ def test_a_run_that_diverged_is_told_and_not_drawn(actlab, here):
     )  # how many, jax's sums decide
     code, out, err = actlab("explain", "probe", "run", "--samples", "50")
     assert (code, out) == (2, told) and re.search(r"(blocks\.1\.act\.\w+|logits) is not finite", err)
+
+
+def test_units_of_a_model_of_texts_are_explained_by_passages(actlab, here):
+    (here / "story.txt").write_text("the cat sat on the mat, and the rat sat on the cat. " * 20)
+    text = ["data=text", "data.path=story.txt", "data.context=16", "model=recurrent", "model.pool=each"]
+    tiny = [
+        "activation=tanh",
+        "model.width=8",
+        "batch_size=8",
+        "steps=20",
+        "eval_every=20",
+        "checkpoint_every=20",
+    ]
+    assert actlab("train", *text, *tiny, "stats=none", "hydra.run.dir=run")[0] == 0
+    code, out, err = actlab("explain", "neuron", "run", "--list")
+    assert (code, err) == (0, "")
+    assert [line.split() for line in out.splitlines()[1:]] == [
+        ["blocks.0.forward.act", "8", "16"],
+        ["logits", "14", "16"],
+    ]
+    argv = [
+        "explain",
+        "neuron",
+        "run",
+        "--site",
+        "blocks.0.forward.act",
+        "--channels",
+        "0,3",
+        "--examples",
+        "3",
+    ]
+    code, out, err = actlab(*argv, "--out", "out")
+    assert (code, err) == (0, "") and "58 of 58 texts of 16 tokens" in out
+    assert sorted(p.name for p in (here / "out").iterdir()) == ["index.html", "passages.npz", "passages.png"]
+    assert actlab("explain", "neuron", "run", "--classes", "c,4", "--out", "out")[0] == 0
+    for wrong, said in (
+        (
+            ["--site", "blocks.0.forward.act", "--neurons", "1"],
+            "of a text every token is looked at: take --channels",
+        ),
+        (["--classes", "c", "--maco"], "--maco is for optima, and no text can be walked to"),
+        (["--classes", "Q"], "no class is called 'Q'"),
+    ):
+        code, out, err = actlab("explain", "neuron", "run", *wrong)
+        assert (code, err.count("\n")) == (2, 1) and said in err

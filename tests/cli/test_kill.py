@@ -104,3 +104,28 @@ def test_signals_save_and_exit(process, here, number, code):
     assert Checkpoints(here / "run" / "checkpoints").steps()[-1] == info["step"]
     assert (here / "run" / "report.html").exists()
     assert "to go on: actlab train resume=run" in (here / "log").read_text()
+
+
+def test_a_kill_while_samples_are_read_from_a_file(process, here):
+    """Trained from memory, and by Grain with a kill: the same arrays and rows."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3000, 8)).astype(np.float32)
+    np.savez(here / "data.npz", x=x, y=(x[:, 0] > 0) + 2 * (x[:, 1] > 0))
+    job = [*JOB, "steps=600", "data=file", "data.path=data.npz"]
+    held = start(process, here, [*job, "hydra.run.dir=held"], "held.log")
+    read = start(
+        process, here, [*job, "data.loader=grain", "data.budget_mb=0.02", "hydra.run.dir=read"], "read.log"
+    )
+    while progress(here / "read") < 60 and read.poll() is None:
+        time.sleep(0.002)
+    assert read.poll() is None, (here / "read.log").read_text()
+    read.send_signal(signal.SIGKILL)
+    read.wait()
+    last = start(process, here, ["resume=read"], "last.log")
+    assert last.wait(timeout=300) == 0, (here / "last.log").read_text()
+    assert held.wait(timeout=300) == 0, (here / "held.log").read_text()
+    expected, got = final_arrays(here / "held"), final_arrays(here / "read")
+    assert expected[0] == got[0] == 600
+    for name, array in expected[1].items():
+        np.testing.assert_array_equal(got[1][name], array, err_msg=name)
+    assert rows(here / "read").equals(rows(here / "held"))

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from actlab.data import batch_indices
-from actlab.data.batches import permutation
+from actlab.data.batches import BatchOrder, permutation
 
 KEY = jax.random.key(3)
 
@@ -49,3 +49,12 @@ def test_permutation_is_uniform():
 def test_batch_larger_than_the_data_is_refused():
     with pytest.raises(ValueError, match=r"batch=21: must be in \[1, 20\]"):
         indices(0, 1, batch=21)
+
+
+@pytest.mark.parametrize("order", ["shuffled", "sequential"])
+def test_outside_of_compiled_code_the_batches_are_the_same(order):
+    whole = indices(0, 9, order)
+    drawn = BatchOrder(KEY, size=20, batch=6, order=order)
+    for step in (0, 4, 8, 2, 3, 7):  # in any order, over three epochs
+        np.testing.assert_array_equal(drawn(step), whole[step])
+        assert drawn(step).dtype == np.int32

@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from actlab.data import from_file
+from actlab.data import Stream, from_file
 from actlab.errors import InputError
 
 X = np.arange(40.0).reshape(20, 2)
@@ -35,6 +35,11 @@ def here(tmp_path, monkeypatch):
     (tmp_path / "broken.npz").write_bytes(b"PK nonsense")
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 nonsense")
     (tmp_path / "notes.txt").write_text("")
+    np.savez_compressed("packed.npz", x=X, y=Y)
+    (tmp_path / "folder").mkdir()
+    for name, array in (("x", (X * 5).astype(np.uint8)), ("y", Y)):
+        np.save(tmp_path / "folder" / name, array)
+    np.savez("tokens.npz", x=Y.reshape(5, 4), y=np.roll(Y, -1).reshape(5, 4))
 
 
 def test_npz_with_one_and_with_two_splits():
@@ -59,6 +64,28 @@ def test_parquet_lists_and_real_numbers():
 
 
 @pytest.mark.parametrize(
+    ("path", "options"),
+    [
+        ("one.npz", {}),
+        ("one.npz", {"task": "regression", "test_share": 0.5, "split_seed": 3}),
+        ("both.npz", {}),
+        ("folder", {}),
+        ("tokens.npz", {"task": "tokens", "test_share": 0.4}),
+    ],
+)
+def test_what_stays_in_the_file_is_what_is_read_whole(path, options):
+    whole, left = from_file(path, **options), from_file(path, loader="grain", budget_mb=1.0, **options)
+    assert left.stream == Stream(1.0)
+    assert isinstance(left.x_train.source.base, np.memmap)
+    assert (left.num_classes, left.vocabulary, left.task) == (whole.num_classes, whole.vocabulary, whole.task)
+    for name in ("x_train", "y_train", "x_test", "y_test"):
+        one, other = getattr(whole, name), getattr(left, name)
+        assert (other.shape, other.dtype) == (one.shape, one.dtype)
+        np.testing.assert_array_equal(other[:], one)
+    np.testing.assert_array_equal(left.first(2).x_train, whole.x_train[:2])
+
+
+@pytest.mark.parametrize(
     ("path", "options", "message"),
     [
         ("onee.npz", {}, "onee.npz does not exist; did you mean 'one.npz' or"),
@@ -80,8 +107,28 @@ def test_parquet_lists_and_real_numbers():
             {},
             "column 'note' holds String, no numbers: choose others with data.features=[...]",
         ),
-        (".", {}, "data.path=. is a folder: must be a file .npz or .parquet"),
-        ("one.npz", {"test_path": "."}, "data.test_path=. is a folder"),
+        (".", {}, "data.path=. is a folder without .npy files: must be one with, or a file .npz or .parquet"),
+        ("one.npz", {"test_path": "."}, "data.test_path=. is a folder without .npy files"),
+        ("one.npz", {"loader": "grian"}, "data.loader='grian' is unknown; did you mean 'grain'?"),
+        (
+            "table.parquet",
+            {"loader": "grain"},
+            "table.parquet: a Parquet table is read whole; data.loader=grain takes",
+        ),
+        (
+            "packed.npz",
+            {"loader": "grain"},
+            "packed.npz is compressed: what is read as training goes must be saved by",
+        ),
+        ("objects.npz", {"loader": "grain"}, "objects.npz holds Python objects, which are not read"),
+        ("broken.npz", {"loader": "grain"}, "broken.npz is no whole .npz file"),
+        (
+            "one.npz",
+            {"loader": "grain", "standardise": True},
+            "data.standardise=true wants all samples at once",
+        ),
+        ("one.npz", {"loader": "grain", "budget_mb": 0.0}, "budget_mb=0.0: must be a number > 0"),
+        ("one.npz", {"task": "tokens"}, "one: x is float64: tokens must be whole numbers"),
         ("scalar.npz", {}, "scalar: x is a single value: must be an array (N, ...)"),
         (
             "table.parquet",

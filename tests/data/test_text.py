@@ -21,6 +21,7 @@ def test_windows_of_characters(story):
     assert (data.name, data.task, data.num_classes) == ("story.txt (char)", "tokens", len(known))
     assert (data.spelling.level, data.spelling.content) == ("char", "".join(known))
     cut = len(STORY) - int(0.1 * len(STORY))
+    assert data.token_text == tuple(known)
     said = "".join(known[t] for t in data.x_train.ravel())
     assert said == STORY[: len(said)]
     assert cut - 8 <= len(said) < cut
@@ -38,6 +39,7 @@ def test_pieces_of_bytes(story, tmp_path, monkeypatch):
     train, test, spelling = bytes_of_pieces(STORY, "Caf\u00e9 \U0001f431", 270)
     assert len(train) < 0.8 * len(STORY)
     assert spelling.size <= 270
+    assert "".join(spelling.pieces[t] for t in train) == STORY
     assert len(test) >= 4
     spelt = tokenizers.Tokenizer.from_str(spelling.content)
     assert spelt.decode(test.tolist()) == "Caf\u00e9 \U0001f431"

@@ -25,7 +25,8 @@ MODELS = {
     "lstm, both ways": (models.Recurrent, (8, 2), {"width": 4, "cell": "lstm", "bidirectional": True}),
     "siren": (models.Siren, (2,), {"depth": 2, "width": 6}),
     "kan": (models.KAN, (5,), {"width": 4, "norm": "layer"}),
-    "encoder": (models.Encoder, (8,), {"depth": 1, "width": 8, "heads": 2}),
+    "encoder": (models.Encoder, (8,), {"depth": 1, "width": 8, "heads": 2, "vocabulary": 5}),
+    "gru of a text": (models.Recurrent, (8,), {"width": 4, "vocabulary": 5}),
 }
 ACTS = {
     "plain": make("relu"),
@@ -35,6 +36,10 @@ ACTS = {
     "of all units together": make("softmax"),
     "lean": make("gelu", lean=True),
 }
+
+
+def given(shape, extra):
+    return jnp.zeros((4, *shape), jnp.int32 if "vocabulary" in extra else jnp.float32)
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -49,7 +54,7 @@ def test_every_activation_in_every_model(kind, act):
     learnt = [site.act.learn[0] for site in found.values() if site.act.learn]
     own = [getattr(s, name) for s, name in zip(found.values(), learnt, strict=False)]
     assert len({id(p) for p in own}) == len(learnt)  # no site shares its parameters with another
-    x, key = jnp.zeros((4, *shape)), jax.random.key(0)
+    x, key = given(shape, extra), jax.random.key(0)
     for train in (True, False):
         out = nnx.eval_shape(lambda m: m(x, train=train, key=key if train else None), model)  # noqa: B023
         assert out.shape == (4, 3)
@@ -61,7 +66,7 @@ def test_what_is_computed_in_bfloat16_comes_out_in_it(kind):
     model = abstract(cls, ACTS["one learnt for each channel"], shape, 3, dtype=jnp.bfloat16, **extra)
     assert {p.dtype for p in jax.tree.leaves(nnx.state(model, nnx.Param))} == {jnp.dtype("float32")}
     with jax.numpy_dtype_promotion("standard"):  # flax's norms mix bfloat16 with float32
-        assert nnx.eval_shape(lambda m: m(jnp.zeros((4, *shape))), model).dtype == jnp.bfloat16
+        assert nnx.eval_shape(lambda m: m(given(shape, extra)), model).dtype == jnp.bfloat16
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from flax import nnx
 
 from actlab.activations import make
 from actlab.errors import InputError
-from actlab.models import Encoder, Transformer
-from actlab.models.encoder import patched
+from actlab.models import Encoder, Transformer, ViT
+from actlab.models.vit import patched
 from actlab.nn import rotate, sites
 from actlab.stats import VALUE, watch
 
@@ -134,17 +134,17 @@ def test_bfloat16_inside_float32_parameters():
     assert {v.dtype for v in jax.tree.leaves(nnx.state(model, nnx.Param))} == {jnp.dtype(jnp.float32)}
 
 
-ENCODERS = {
+PATCHED = {
     "signal": ((40,), {"patch": 8}, 5),
     "image": ((8, 8), {"patch": 4, "position": "rope"}, 4),
     "colour": ((8, 8, 3), {"patch": 4, "norm": "none", "mlp": "gated"}, 4),
 }
 
 
-@pytest.mark.parametrize("kind", ENCODERS)
-def test_encoders(kind):
-    shape, options, count = ENCODERS[kind]
-    model = build(Encoder, GELU, shape, 3, **(SMALL | options))
+@pytest.mark.parametrize("kind", PATCHED)
+def test_images_and_signals_as_patches(kind):
+    shape, options, count = PATCHED[kind]
+    model = build(ViT, GELU, shape, 3, pool="mean", **(SMALL | options))
     x = jax.random.normal(jax.random.key(0), (2, *shape))
     logits, seen = watch(lambda x: model(x), reading=VALUE)(x)
     assert logits.shape == (2, 3)
@@ -155,7 +155,9 @@ def test_encoders(kind):
 
 def test_an_encoder_of_texts():
     model = build(Encoder, GELU, (6,), 3, vocabulary=11, **SMALL)
-    assert model(TOKENS).shape == (3, 3)
+    logits, seen = watch(lambda x: model(x), reading=VALUE)(TOKENS)
+    assert logits.shape == (3, 3)
+    assert jnp.isfinite(seen["blocks.0.attention.scores"]).all()  # it looks both ways
 
 
 def test_patches_are_squares_of_the_image():
@@ -174,16 +176,21 @@ def test_patches_are_squares_of_the_image():
         (Transformer, (6,), {"norm": "none", "qk_norm": True}, "qk_norm=true takes its kind from norm"),
         (Transformer, (6,), {"vocabulary": 9}, "9 tokens go in and 11 come out: tied=false"),
         (Transformer, (6,), {"vocabulary": None}, "a transformer takes texts of tokens"),
-        (Encoder, (40,), {"patch": 7}, r"patch=7: must be a divisor of the sample's \(40,\)"),
-        (Encoder, (4, 4, 4, 1), {}, "samples of 1 to 3 axes"),
+        (
+            Encoder,
+            (6,),
+            {"vocabulary": None},
+            r"an encoder takes texts of tokens, .* shape \(6,\): take a vit",
+        ),
+        (Encoder, (8, 8), {}, "an encoder takes texts of tokens"),
     ],
 )
 def test_what_cannot_be(cls, shape, options, said):
-    given = SMALL | ({"vocabulary": 11} if cls is Transformer else {}) | options
+    given = SMALL | {"vocabulary": 11} | options
     with pytest.raises(InputError, match=said):
         nnx.eval_shape(lambda: cls(GELU, shape, 11, rngs=nnx.Rngs(0), **given))
 
 
 def test_gated_functions_want_no_second_gate():
     with pytest.raises(InputError, match="swiglu takes two operands: mlp=gated makes the product itself"):
-        nnx.eval_shape(lambda: Encoder(make("swiglu"), (40,), 3, rngs=nnx.Rngs(0), **SMALL))
+        nnx.eval_shape(lambda: ViT(make("swiglu"), (40,), 3, rngs=nnx.Rngs(0), **SMALL))
