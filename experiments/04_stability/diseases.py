@@ -38,6 +38,11 @@ class Case:
         return self.overrides.split()
 
 
+# Two samples normalised are +-1 and pass no gradient back, save where they differ by as little as sqrt(eps): there a
+# norm may multiply it by 1 / sqrt(eps) = 316. Of 12 short runs (6 seeds, two versions of jax) 3 had a gradient of
+# 13,000 at the first layer and of 5 at the head, within 200 steps: peaks that are the disease's own. Which runs have
+# them depends on rounding.
+NORM_OF_TWO = ("exploding_gradients",)
 NO_GRADIENT = ("vanishing_gradients", "vanishing_signal", "underflow", "rank_collapse")
 SICK = (
     Case(
@@ -139,7 +144,7 @@ SICK = (
         "batch norm, 2 samples",
         "model.norm=batch batch_size=2 steps=1000",
         ("batch_norm_small_batch",),
-        ("learning_rate_too_high",),
+        ("learning_rate_too_high", *NORM_OF_TWO),
     ),
     Case(
         "a learning rate of 1e-8",

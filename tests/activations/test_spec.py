@@ -56,6 +56,22 @@ FAR = np.geomspace(4, 1e4, 400)
 TINY = np.geomspace(1e-9, 1, 400)  # corners may be as narrow as 1e-6
 GRID = np.concatenate([-FAR, -TINY, NEAR, TINY, FAR, np.linspace(-30, 30, 6001)])
 GRID = np.unique(GRID.astype(np.float32))
+BY = 1024  # points a program takes at once
+
+
+@functools.cache
+def compiled(name, params):
+    """f, f', f'' at `BY` points: one program for both tests of a case."""
+    f = functools.partial(getattr(actlab, name), **dict(params))
+    return jax.jit(jax.vmap(lambda x: (f(x), *jax.value_and_grad(jax.grad(f))(x))))
+
+
+def evaluate(name, params, x):
+    """f, f', f'' at float32 numbers, as float64."""
+    blocks = np.zeros((-(-len(x) // BY), BY), np.float32)
+    blocks.ravel()[: len(x)] = x
+    f = compiled(name, tuple(params.items()))
+    return [np.concatenate(v).astype(np.float64)[: len(x)] for v in zip(*map(f, blocks), strict=True)]
 
 
 def family_modules():
@@ -105,15 +121,14 @@ def test_spec_is_complete(name):
 
 @cases
 def test_range_monotonicity_lipschitz_limits(name, params):
-    f, spec = getattr(actlab, name), getattr(actlab, name).spec.at(**params)
-    values, slopes = jax.jit(jax.vmap(jax.value_and_grad(lambda x: f(x, **params))))(GRID)
-    values, slopes = np.asarray(values, np.float64), np.asarray(slopes, np.float64)
+    spec = getattr(actlab, name).spec.at(**params)
+    values, slopes, _ = evaluate(name, params, GRID)
     finite = np.abs(values) < 1e37
     slack = 1e-6 * (1 + np.abs(values[finite]))
     assert (values[finite] >= spec.range.low - slack).all()
     assert (values[finite] <= spec.range.high + slack).all()
     # The range is not only an outer bound: its finite ends are reached or approached.
-    ends = [f(jnp.float32(sign * math.inf), **params) for sign in (-1, 1)]
+    ends = evaluate(name, params, [-math.inf, math.inf])[0]
     reached = np.concatenate([values, np.asarray(ends)[np.isfinite(ends)]])
     if math.isfinite(spec.range.low):
         assert reached.min() < spec.range.low + 2e-3 * (1 + abs(spec.range.low))
@@ -141,7 +156,10 @@ def test_range_monotonicity_lipschitz_limits(name, params):
 @cases
 def test_kinks_jumps_turning_points_and_smoothness(name, params):
     f, spec = getattr(actlab, name), getattr(actlab, name).spec.at(**params)
-    slope = jax.jit(jax.grad(lambda x: f(x, **params)))
+
+    def slope(x):
+        return evaluate(name, params, [x])[1][0]
+
     edges = [k.at for k in (*spec.kinks, *spec.jumps)]
     usual = getattr(actlab, name).spec.at()
     fixed = {k.at for k in (*usual.kinks, *usual.jumps)}
@@ -152,7 +170,7 @@ def test_kinks_jumps_turning_points_and_smoothness(name, params):
 
     for jump in spec.jumps:
         step = 1e-5 * max(1.0, abs(jump.at))
-        ends = [float(f(jnp.float32(jump.at + d), **params)) for d in (-step, 0.0, step)]
+        ends = evaluate(name, params, [jump.at - step, jump.at, jump.at + step])[0].tolist()
         told = [jump.left, jump.value, jump.right]
         if not known(jump.at):
             ends.pop(1), told.pop(1)
@@ -176,8 +194,8 @@ def test_kinks_jumps_turning_points_and_smoothness(name, params):
     assert not (spec.turning and spec.monotonic)
     # No other jump of the slope: neighbours differ by no more than the second derivative allows.
     near = NEAR.astype(np.float32)
-    slopes, bends = jax.jit(jax.vmap(lambda x: (slope(x), jax.grad(slope)(x))))(near)
-    slopes, bends = np.asarray(slopes, np.float64), np.abs(np.asarray(bends, np.float64))
+    _, slopes, bends = evaluate(name, params, near)
+    bends = np.abs(bends)
     across = np.any([(near[:-1] <= at) & (at <= near[1:]) for at in edges], axis=0)
     room = 2e-3 * np.maximum(bends[:-1], bends[1:]) + 5e-3 * (1 + min(spec.lipschitz, 1e2))
     for i in np.flatnonzero((np.abs(np.diff(slopes)) > room) & ~across):
