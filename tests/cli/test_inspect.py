@@ -42,7 +42,7 @@ def test_what_cannot_be_is_one_line(actlab, here, argv, why):
     argv = argv.split()
     # what is wrong with a change is seen before anything of it is read
     model = (
-        [] if "--model" in argv or "--prompt" not in argv and "--text" not in argv else ["--model", FOLDER]
+        [] if "--model" in argv or ("--prompt" not in argv and "--text" not in argv) else ["--model", FOLDER]
     )
     code, out, err = actlab("inspect", *argv, *model)
     assert code == 2 and why in err and err.count("\n") == 1 and out == ""
