@@ -1,5 +1,7 @@
 """Numbers that follow from a formula: what an activation does to random inputs, before any training."""
 
+from actlab.theory.catalogue import Table as Table
+from actlab.theory.catalogue import table as table
 from actlab.theory.duals import Dual as Dual
 from actlab.theory.duals import dual as dual
 from actlab.theory.edge import Critical as Critical
