@@ -16,7 +16,7 @@ from actlab.values import Bound
 
 @pytest.fixture(scope="module")
 def begun():
-    model = Bound.of(models.MLP, depth=5, width=64, init="he_normal")
+    model = Bound.of(models.MLP, depth=5, width=160, init="he_normal")
     run = small_run(
         act="relu", model=model, eval_every=20, checkpoint_every=40, stats=StatsConfig("full", every=10)
     )
