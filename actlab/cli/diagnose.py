@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from actlab.runs import Run
     from actlab.stability import Diagnosis, Event, Finding
+    from actlab.stability.predicted import Beside
 
 USAGE = """\
 usage: actlab diagnose RUN [--json] [--strict]
@@ -46,13 +47,17 @@ def main(argv: list[str]) -> int:
         return 0
     given = {flag for flag in FLAGS if flag in argv}
     rest = [a for a in argv if a not in FLAGS]
-    run = at_init(rest) if "--at-init" in given else recorded(rest)
+    run, beside = at_init(rest) if "--at-init" in given else (recorded(rest), None)
 
     from actlab.stability import diagnose
+    from actlab.stability.predicted import rows, with_theory
 
     diagnosis = diagnose(run)
+    if beside is not None:
+        diagnosis = with_theory(diagnosis, beside)
     if "--json" in given:
-        print(json.dumps(as_json(run, diagnosis), indent=1))
+        theory = {} if beside is None else {"theory": rows(beside), "no_theory": beside.reason}
+        print(json.dumps(as_json(run, diagnosis) | theory, indent=1))
     else:
         from rich.console import Console
 
@@ -60,6 +65,8 @@ def main(argv: list[str]) -> int:
         colours = "auto" if terminal and not os.environ.get("NO_COLOR") else None
         console = Console(highlight=False, width=None if terminal else WIDTH, color_system=colours)
         show(run, diagnosis, console)
+        if beside is not None:
+            show_theory(beside, console)
     return 1 if "--strict" in given and not diagnosis.healthy else 0
 
 
@@ -76,8 +83,8 @@ def recorded(argv: list[str]) -> Run:
     return read_run(Path(argv[0]))
 
 
-def at_init(argv: list[str]) -> Run:
-    """Return the run that ``actlab train`` with these overrides would be, as it stands before its first step.
+def at_init(argv: list[str]) -> tuple[Run, Beside]:
+    """Return the run that ``actlab train`` with these overrides would be before its first step, and theory beside it.
 
     ``stats=full`` unless the overrides say otherwise.
 
@@ -103,9 +110,11 @@ def at_init(argv: list[str]) -> Run:
     from omegaconf import OmegaConf
 
     from actlab.stability.first import first_record
+    from actlab.stability.predicted import beside
 
     config = OmegaConf.to_container(cfg, resolve=True)
-    return first_record(run, config, tuple(a for a in argv if "=" in a))
+    record = first_record(run, config, tuple(a for a in argv if "=" in a))
+    return record, beside(run, record)
 
 
 def as_json(run: Run, diagnosis: Diagnosis) -> dict[str, Any]:
@@ -168,6 +177,31 @@ def show(run: Run, diagnosis: Diagnosis, console: Console) -> None:
     if any(override for f in diagnosis.findings for _, override in f.advice):
         again = shlex.join(["actlab", "train", *run.overrides])
         console.print(Text(f"\nto try one: {again} OVERRIDE"), soft_wrap=True)
+
+
+def show_theory(beside: Beside, console: Console) -> None:
+    """Print variance, cosine and gradient of every site beside what theory says, or why it says nothing."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if not beside.places:
+        console.print(Text(f"\nno theory beside it: {beside.reason}", style="dim"), soft_wrap=True)
+        return
+    console.print("\nmeasured, and in brackets theory ± one standard deviation of a network of this width")
+    table = Table.grid(padding=(0, 3))
+    for _ in range(4):
+        table.add_column(no_wrap=True)
+    table.add_row("  site", "variance", "cosine of two inputs", "gradient against the last")
+    off = {(p.site, p.quantity) for p in beside.off}
+    for site in dict.fromkeys(p.site for p in beside.places):
+        cells = {p.quantity: p for p in beside.places if p.site == site}
+        row = [Text(f"  {site}")]
+        for quantity in ("q", "c", "gradient"):
+            place = cells.get(quantity)
+            text = "" if place is None else f"{place.measured:.3g} ({place.expected:.3g} ± {place.sd:.2g})"
+            row.append(Text(text, style=STYLES["warning"] if (site, quantity) in off else ""))
+        table.add_row(*row)
+    console.print(table)
 
 
 def _print(finding: Finding, console: Console) -> None:

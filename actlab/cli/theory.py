@@ -30,7 +30,14 @@ def main(argv: list[str]) -> int:
         "activation, in a wide random network; computed, nothing is trained.",
         epilog="example: actlab theory gelu --depth 64",
     )
-    parser.add_argument("name", help="a name from `actlab list`, or your own function as my_module:my_fn")
+    parser.add_argument(
+        "name", nargs="?", help="a name from `actlab list`, or your own function as my_module:my_fn"
+    )
+    parser.add_argument(
+        "--table",
+        action="store_true",
+        help="the moments and gain of every listed activation instead, a line each",
+    )
     parser.add_argument(
         "parameters", nargs="*", metavar="parameter=value", help="other values than the defaults"
     )
@@ -42,6 +49,11 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     if not 1 <= arguments.depth <= _DEEPEST:
         raise InputError(f"--depth must be from 1 to {_DEEPEST}, got {arguments.depth}")
+
+    if (arguments.name is None) != arguments.table:
+        raise InputError("name one activation, like `actlab theory gelu`, or none with --table")
+    if arguments.table:
+        return gains()
 
     from rich.console import Console
 
@@ -55,6 +67,26 @@ def main(argv: list[str]) -> int:
     colours = "auto" if terminal and not os.environ.get("NO_COLOR") else None
     console = Console(highlight=False, width=None if terminal else _WIDTH, color_system=colours)
     card(make(arguments.name, **given), arguments.sigma_w, arguments.sigma_b, arguments.depth, console)
+    return 0
+
+
+def gains() -> int:
+    """Print mean, second moments and gain of every activation that has them, and why the others have none."""
+    from actlab.activations import make, names
+    from actlab.theory import gain, moments
+
+    print(f"{'activation':24} {'E f':>14} {'E f^2':>14} {'E f_prime^2':>14} {'gain':>14}")
+    for name in names():
+        act = make(name)
+        try:
+            found = gain(act)
+        except InputError as e:
+            print(f"{name:24} none: {str(e).removeprefix('gain: ')}")
+            continue
+        told = moments(act) if act.elementwise else None  # a gated one has two inputs
+        cells = (told.mean, told.second_moment, told.slope_second_moment) if told else ("", found**-2, "")
+        row = (*cells, found)
+        print(f"{name:24}" + "".join(f" {v:>14.9f}" if v != "" else f" {'':14}" for v in row), flush=True)
     return 0
 
 

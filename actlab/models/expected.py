@@ -116,6 +116,18 @@ def expected(wide: Wide, x: np.ndarray) -> Expected:
     return _with_bands(wide, middle, c, np.array(chi))
 
 
+def start_from(wide: Wide, q: float, c: float) -> Expected:
+    """Return what is expected of sites whose first has this variance and mean cosine, as of one pair of inputs."""
+    net = _behind_norm(wide.net) if wide.net.norm else wide.net
+    if wide.depth == 1:
+        return _with_bands(dataclasses.replace(wide, net=net), np.array([q]), np.array([c]), np.zeros(0))
+    if wide.net.norm:
+        q = 1.0
+    deep = net.depth(wide.depth - 1, q, c)
+    found = _with_bands(dataclasses.replace(wide, net=net), deep.q, deep.c, deep.chi[:-1])
+    return dataclasses.replace(found, q_sd=np.zeros(wide.depth)) if wide.net.norm else found
+
+
 def gradient_at(wide: Wide, q: np.ndarray) -> np.ndarray:
     """Return the root mean square of the gradient over that at the last site, for networks that have ``q`` (S, L).
 

@@ -1,5 +1,7 @@
 """Numbers that follow from a formula: what an activation does to random inputs, before any training."""
 
+from actlab.theory.catalogue import Table as Table
+from actlab.theory.catalogue import table as table
 from actlab.theory.duals import Dual as Dual
 from actlab.theory.duals import dual as dual
 from actlab.theory.edge import Critical as Critical
@@ -7,6 +9,7 @@ from actlab.theory.edge import critical as critical
 from actlab.theory.edge import edge as edge
 from actlab.theory.facts import Facts as Facts
 from actlab.theory.facts import facts as facts
+from actlab.theory.families import transforms as transforms
 from actlab.theory.finite import Bands as Bands
 from actlab.theory.finite import bands as bands
 from actlab.theory.fixed_points import fixed_points as fixed_points

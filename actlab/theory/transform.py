@@ -136,12 +136,8 @@ def transform(
             raise InputError(f"transform: {name} must lie between {low:g} and {high:g}, got {value!r}")
     half_lines = act.fn in (rectifier, leaky) or act == make("abs")
     if method == "tat":
-        return (
-            _tat_half_lines(net, eta)
-            if half_lines
-            else _tat(act, _layer(lambda s: net(0.0, lambda y: s + y), tau))
-        )
-    slope = _layer(lambda s: net(1.0, lambda y: (1 + s) * y) - 1, zeta - 1) + 1
+        return _tat_half_lines(net, eta) if half_lines else _tat(act, layer_target(net, method, tau=tau))
+    slope = layer_target(net, method, zeta=zeta)
     if act.fn is leaky:
         if q_slope != 1:
             raise InputError(
@@ -149,6 +145,13 @@ def transform(
             )
         return _dks_leaky(slope)
     return _dks(act, slope, None if act.fn is rectifier else q_slope)
+
+
+def layer_target(net: Network, method: str, *, zeta: float = 1.5, tau: float = 0.3) -> float:
+    """Return what each layer of a network may have: C'(1) of DKS, C''(1) of TAT with a smooth function."""
+    if method == "dks":
+        return _layer(lambda s: net(1.0, lambda y: (1 + s) * y) - 1, zeta - 1) + 1
+    return _layer(lambda s: net(0.0, lambda y: s + y), tau)
 
 
 def _layer(whole: Callable[[float], float], target: float) -> float:

@@ -38,6 +38,8 @@ def test_no_edge_parameters_and_weights_of_ones_own(actlab):
         (["tanh", "--depth", "0"], "--depth must be from 1 to 1000, got 0"),
         (["tanh", "--sigma-w", "-1"], "sigma_w must be positive"),
         (["softmax"], "not elementwise"),
+        ([], "name one activation"),
+        (["tanh", "--table"], "none with --table"),
         (["swish", "beta"], "write a parameter as name=value"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 import actlab
 from actlab.activations.spec import activation
 from actlab.errors import InputError
-from actlab.theory import gain, maps
+from actlab.theory import gain, maps, moments, table
 from actlab.theory.mesh import mesh
 
 
@@ -35,6 +35,20 @@ def test_gated_ones():
     up = (np.clip(g, -1.3, 1.3) + 1) ** 2 @ bell
     clamped = actlab.make("swiglu_oai", alpha=1.5, limit=1.3)
     assert gain(clamped) == pytest.approx((gate * up) ** -0.5, rel=1e-6)
+
+
+def test_a_table_is_the_moments_of_each():
+    names = ["relu", "gelu", "heaviside", "siren_sine"]
+    found = table(names, q=[0.5, 1.0])
+    assert found.names == tuple(names) and found.gain.shape == (2, 4)
+    for i, name in enumerate(names):
+        one = moments(name)
+        wanted = (one.mean, one.second_moment, one.slope_second_moment)
+        got = [v[1, i] for v in (found.mean, found.second_moment, found.slope_second_moment)]
+        assert got == pytest.approx(wanted, rel=1e-12, abs=1e-14)
+    assert found.second_moment[0, 0] == pytest.approx(0.25, rel=1e-13)
+    with pytest.raises(InputError, match="variances q must be in"):
+        table(names, q=2.0)
 
 
 @pytest.mark.parametrize(
