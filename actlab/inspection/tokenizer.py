@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 # GPT-2's printable stand-ins (Radford et al. 2019): bytes that print stand for themselves, the others follow 255.
 _PRINT = (*range(33, 127), *range(161, 173), *range(174, 256))
 _OTHERS = (*range(33), *range(127, 161), 173)
-HALF = re.compile("[\ud800-\udfff]")  # of a surrogate pair
 BYTES = {chr(byte): byte for byte in _PRINT} | {chr(256 + i): byte for i, byte in enumerate(_OTHERS)}
+HALF = re.compile("[\ud800-\udfff]")  # of a surrogate pair
 
 
 @dataclass(frozen=True, eq=False)
