@@ -17,6 +17,7 @@ usage: actlab COMMAND [ARGUMENTS]
   diagnose    what is wrong with a run, and what to try               actlab diagnose runs/2026-11-22/143000
   compare     which activation is better over many runs, if any       actlab compare runs/2026-11-22/150000-sweep
   explain     what units, layers and activations do, in pictures      actlab explain boundary activation=relu,tanh
+  inspect     look inside a language model while it writes            actlab inspect --prompt "2 + 2 is"
   query       the rows a run recorded, by site, quantity, step        actlab query RUN --site 'blocks.*' --last
   show        one activation: formula, properties, plot               actlab show swish beta=2
   theory      what becomes of a signal through depth, by formula      actlab theory gelu --depth 64
@@ -80,6 +81,8 @@ def _command(name: str) -> Callable[[list[str]], int]:
         from actlab.cli.compare import main as command
     elif name == "explain":
         from actlab.cli.explain import main as command
+    elif name == "inspect":
+        from actlab.cli.inspect import main as command
     elif name == "query":
         from actlab.cli.query import main as command
     elif name == "list":
@@ -101,6 +104,7 @@ def _command(name: str) -> Callable[[list[str]], int]:
             "diagnose",
             "compare",
             "explain",
+            "inspect",
             "query",
             "show",
             "theory",

@@ -8,7 +8,7 @@ BASH = """\
 _actlab_complete() {
   local words=("${COMP_WORDS[@]}")
   if [ "$COMP_CWORD" -le 1 ]; then
-    local commands="train report diagnose compare explain query show theory gallery list completion"
+    local commands="train report diagnose compare explain inspect query show theory gallery list completion"
     COMPREPLY=($(compgen -W "$commands" -- "${COMP_WORDS[1]}"))
   elif [ "${COMP_WORDS[1]}" = explain ] && [ "$COMP_CWORD" = 2 ]; then
     COMPREPLY=($(compgen -W "boundary neuron network probe choose" -- "${COMP_WORDS[2]}"))

@@ -19,7 +19,7 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class Architecture:
-    """The options of a decoder: a Llama's by default, a GPT-2's or that of a run of `actlab train` by others; checked.
+    """The options of a decoder: a Llama's by default, a GPT-2's or a run's of `actlab train` by others; checked.
 
     Blocks are pre-norm: ``h + attention(norm(h))``, then ``h + mlp(norm(h))``, a norm before the head.
 
@@ -56,7 +56,7 @@ class Architecture:
     head_width: int
     vocabulary: int
     context: int
-    act: tuple[Act, ...]
+    act: tuple[Act, ...] = field(repr=False)
     norm: Literal["rms", "layer", "none"] = "rms"
     epsilon: float = 1e-5
     position: Literal["rope", "learned", "none"] = "rope"
@@ -114,8 +114,10 @@ class Architecture:
         """Yield the name and shape of every weight; maps are (out, in), as GGUF and torch keep them.
 
         ``tokens``, ``positions``, ``norm.scale``, ``norm.bias``, ``head`` and, in each of the ``blocks.<i>.``:
-        ``norm1``, ``norm2``, ``query_norm`` and ``key_norm`` with ``.scale`` and ``.bias``; ``query``, ``key``, ``value``,
-        ``out``, ``gate``, ``up`` and ``down`` with ``.kernel`` and ``.bias``. Biases of maps are zero where a file has none.
+        ``norm1``, ``norm2``, ``query_norm`` and ``key_norm`` with ``.scale`` and ``.bias``; ``query``, ``key``,
+        ``value``,
+        ``out``, ``gate``, ``up`` and ``down`` with ``.kernel`` and ``.bias``. Biases of maps are zero where a file
+        has none.
         """
         d, f, k = self.width, self.hidden, self.head_width
         yield "tokens", (self.vocabulary, d)
@@ -125,7 +127,11 @@ class Architecture:
             at = f"blocks.{i}."
             for name, size in (("norm1", d), ("norm2", d), *(_QK(k) if self.qk_norm else ())):
                 yield from self._norm(at + name, size)
-            maps = [("query", self.heads * k, d), ("key", self.kv_heads * k, d), ("value", self.kv_heads * k, d)]
+            maps = [
+                ("query", self.heads * k, d),
+                ("key", self.kv_heads * k, d),
+                ("value", self.kv_heads * k, d),
+            ]
             maps += [("out", d, self.heads * k), ("up", f, d), ("down", d, f)]
             maps += [("gate", f, d)] if self.mlp == "gated" else []
             for name, rows, columns in maps:

@@ -16,12 +16,18 @@ from actlab.probes import probe
 ROPE_BASE = 10_000.0
 
 
-def rotate(x: jax.Array) -> jax.Array:
-    r"""Return queries or keys (B, T, H, K) turned by an angle that grows with the position, K even.
+def rotate(x: jax.Array, at_T: jax.Array | None = None, *, base: float = ROPE_BASE, factors=1.0) -> jax.Array:
+    r"""Return queries or keys (..., T, H, K) turned by an angle that grows with the position, K even.
 
-    .. math:: (x_i, x_{i+K/2}) \leftarrow R(t\, 10000^{-2i/K}) (x_i, x_{i+K/2})
+    .. math:: (x_i, x_{i+K/2}) \leftarrow R(t\, b^{-2i/K} / s_i) (x_i, x_{i+K/2})
 
     Scores of rotated pairs depend on the distance of their positions alone. Computed in float32, dtype kept.
+
+    Args:
+        x: (..., T, H, K).
+        at_T: the positions (T,), 0, 1, ... if None.
+        base: b.
+        factors: s, (K/2,) or one number: above 1 turns more slowly, as in models stretched to longer contexts.
 
     Source: Su et al. 2021, RoFormer, arXiv:2104.09864; pairs half a head apart as in GPT-NeoX and Llama.
 
@@ -31,9 +37,10 @@ def rotate(x: jax.Array) -> jax.Array:
     -0.301 1.382
     """
     half = x.shape[-1] // 2
-    speed_K = ROPE_BASE ** (-jnp.arange(half, dtype=jnp.float32) / half)
-    angle_TxK = jnp.arange(x.shape[1], dtype=jnp.float32)[:, None] * speed_K
-    cos, sin = (f(angle_TxK)[None, :, None, :] for f in (jnp.cos, jnp.sin))
+    speed_K = base ** (-jnp.arange(half, dtype=jnp.float32) / half) / jnp.asarray(factors, jnp.float32)
+    at_T = jnp.arange(x.shape[-3]) if at_T is None else at_T
+    angle_Tx1xK = (at_T.astype(jnp.float32)[:, None] * speed_K)[:, None, :]
+    cos, sin = jnp.cos(angle_Tx1xK), jnp.sin(angle_Tx1xK)
     first, second = jnp.split(x.astype(jnp.float32), 2, axis=-1)
     return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], -1).astype(x.dtype)
 

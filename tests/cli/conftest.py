@@ -47,3 +47,12 @@ def process(here):
         if p.poll() is None:
             p.kill()
         p.communicate()
+
+
+@pytest.fixture(scope="session")
+def served():
+    """A server of ``actlab inspect`` with a small model; those who use it are in the group ``inspect``."""
+    from made_server import serving
+
+    with serving() as made:
+        yield made

@@ -1,0 +1,168 @@
+"""The model itself: tokens in, logits out, keys and values kept, every site offered to whoever looks.
+
+Shapes: T tokens read now, S positions kept, D width, F hidden units, H heads of queries, G of keys, R = H / G, K
+numbers of a head, V tokens there are. One text at a time: `jax.vmap` reads several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from actlab.activations import Act
+from actlab.inspection.architecture import Architecture
+from actlab.inspection.interventions import Edits, edited
+from actlab.nn.attention import rotate
+
+See = Callable[[int, str, jax.Array], None]
+Kept = tuple[jax.Array, jax.Array]  # keys and values of a block, (S, G, K) each
+
+
+class Linear(nnx.Module):
+    """``x W^T + b`` with W (out, in), the rows as files keep them; products of W's dtype, sums in float32."""
+
+    def __init__(self, kernel: jax.Array, bias: jax.Array):
+        self.kernel, self.bias = nnx.Param(kernel), nnx.Param(bias)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Return (T, out) float32 of ``x`` (T, in)."""
+        return product(x, self.kernel[...]) + self.bias[...]
+
+
+def product(x: jax.Array, rows: jax.Array) -> jax.Array:
+    """Return ``x`` (T, D) times ``rows`` (N, D) transposed, (T, N) float32."""
+    return jnp.einsum("td,nd->tn", x.astype(rows.dtype), rows, preferred_element_type=jnp.float32)
+
+
+class Norm(nnx.Module):
+    """RMS or layer normalisation of the last axis in float32."""
+
+    def __init__(self, kind: str, epsilon: float, scale: jax.Array, bias: jax.Array | None):
+        self.kind, self.epsilon = kind, epsilon
+        self.scale = nnx.Param(scale)
+        self.bias = None if bias is None else nnx.Param(bias)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Return ``x`` (..., D) normalised."""
+        if self.kind == "layer":
+            x = x - jnp.mean(x, -1, keepdims=True)
+        x = x * jax.lax.rsqrt(jnp.mean(x * x, -1, keepdims=True) + self.epsilon) * self.scale[...]
+        return x if self.bias is None else x + self.bias[...]
+
+
+class Block(nnx.Module):
+    """Attention and MLP, each behind a norm and added to the residual stream."""
+
+    def __init__(self, a: Architecture, index: int, weights: Mapping[str, jax.Array]):
+        def norm(name: str) -> Norm | None:
+            return _norm(a, f"blocks.{index}.{name}", weights)
+
+        def linear(name: str) -> Linear | None:
+            at = f"blocks.{index}.{name}"
+            return (
+                Linear(weights[f"{at}.kernel"], weights[f"{at}.bias"]) if f"{at}.kernel" in weights else None
+            )
+
+        self.architecture, self.index = a, index
+        self.act: Act = a.act[index]
+        self.norm1, self.norm2 = norm("norm1"), norm("norm2")
+        self.query_norm, self.key_norm = norm("query_norm"), norm("key_norm")
+        self.query, self.key, self.value = linear("query"), linear("key"), linear("value")
+        self.out, self.gate, self.up, self.down = linear("out"), linear("gate"), linear("up"), linear("down")
+
+    def __call__(
+        self, h: jax.Array, kept: Kept, at_T: jax.Array, edits: Edits, see: See
+    ) -> tuple[jax.Array, Kept]:
+        """Return the stream (T, D) after the block, and keys and values with those of the positions ``at_T``."""
+
+        def site(name: str, x: jax.Array) -> jax.Array:
+            x = edited(x, f"blocks.{self.index}.{name}", edits, at_T)
+            see(self.index, name, x)
+            return x
+
+        h = site("resid_pre", h)
+        mixed, kept = self._attend(h if self.norm1 is None else self.norm1(h), kept, at_T, see)
+        h = site("resid_mid", h + site("attn_out", self.out(site("attention.heads", mixed))))
+        x = h if self.norm2 is None else self.norm2(h)
+        if self.gate is None:
+            y = site("mlp.act.post", self.act(site("mlp.act.pre", self.up(x))))
+        else:
+            gate = site("mlp.act.post", self.act(site("mlp.act.pre", self.gate(x))))
+            y = site("mlp.post", gate * site("mlp.up", self.up(x)))
+        return site("resid_post", h + site("mlp_out", self.down(y))), kept
+
+    def _attend(self, x: jax.Array, kept: Kept, at_T: jax.Array, see: See) -> tuple[jax.Array, Kept]:
+        a = self.architecture
+        q_TxHxK = self.query(x).reshape(-1, a.heads, a.head_width)
+        k_TxGxK, v_TxGxK = (f(x).reshape(-1, a.kv_heads, a.head_width) for f in (self.key, self.value))
+        if self.query_norm is not None:
+            q_TxHxK, k_TxGxK = self.query_norm(q_TxHxK), self.key_norm(k_TxGxK)
+        if a.position == "rope":
+            turn = {"base": a.rope_base, "factors": np.asarray(a.rope_factors or 1.0, np.float32)}
+            q_TxHxK, k_TxGxK = rotate(q_TxHxK, at_T, **turn), rotate(k_TxGxK, at_T, **turn)
+        keys, values = (
+            jax.lax.dynamic_update_slice(old, new.astype(old.dtype), (at_T[0], 0, 0))
+            for old, new in zip(kept, (k_TxGxK, v_TxGxK), strict=True)
+        )
+        q_TxGxRxK = q_TxHxK.reshape(-1, a.kv_heads, a.heads // a.kv_heads, a.head_width).astype(keys.dtype)
+        scores = jnp.einsum("tgrk,sgk->grts", q_TxGxRxK, keys, preferred_element_type=jnp.float32)
+        scores = scores / a.head_width**0.5
+        scores = jnp.where(jnp.arange(keys.shape[0]) <= at_T[:, None], scores, -jnp.inf)
+        weights = jax.nn.softmax(scores, axis=-1)
+        whole = (a.heads, *scores.shape[2:])
+        see(self.index, "attention.scores", scores.reshape(whole))
+        see(self.index, "attention.weights", weights.reshape(whole))
+        mixed = jnp.einsum(
+            "grts,sgk->tgrk", weights.astype(values.dtype), values, preferred_element_type=jnp.float32
+        )
+        return mixed.reshape(x.shape[0], -1), (keys, values)
+
+
+class Decoder(nnx.Module):
+    """A decoder-only transformer made of given weights, see `Architecture.shapes`.
+
+    Blocks are unrolled and each holds its own arrays: in a scan over stacked ones XLA's CPU backend copies every
+    block's weights before it multiplies, which made a token take 3.7 times as long.
+    """
+
+    def __init__(self, a: Architecture, weights: Mapping[str, jax.Array]):
+        self.architecture = a
+        self.tokens = nnx.Param(weights["tokens"])
+        self.positions = nnx.Param(weights["positions"]) if a.position == "learned" else None
+        self.blocks = nnx.List([Block(a, i, weights) for i in range(a.depth)])
+        self.norm = _norm(a, "norm", weights)
+        self.head = None if a.tied else nnx.Param(weights["head"])
+
+    def __call__(
+        self, tokens_T: jax.Array, kept: list[Kept], at_T: jax.Array, edits: Edits, see: See
+    ) -> tuple[jax.Array, list[Kept]]:
+        """Return logits (T, V) of the tokens after ``tokens_T`` at positions ``at_T``, and what is kept now."""
+        h = self.tokens[...][tokens_T].astype(jnp.float32)
+        if self.positions is not None:
+            h = h + self.positions[...][at_T].astype(jnp.float32)
+        now = []
+        for block, old in zip(self.blocks, kept, strict=True):
+            h, new = block(h, old, at_T, edits, see)
+            now.append(new)
+        return self.logits(h), now
+
+    def logits(self, h: jax.Array) -> jax.Array:
+        """Return logits (T, V) of a residual stream (T, D): norm and head."""
+        h = h if self.norm is None else self.norm(h)
+        return product(h, (self.tokens if self.head is None else self.head)[...])
+
+    def room(self, positions: int) -> list[Kept]:
+        """Return empty keys and values for so many positions."""
+        a, dtype = self.architecture, self.tokens[...].dtype
+        shape = (positions, a.kv_heads, a.head_width)
+        return [(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype)) for _ in range(a.depth)]
+
+
+def _norm(a: Architecture, name: str, weights: Mapping[str, jax.Array]) -> Norm | None:
+    if f"{name}.scale" not in weights:
+        return None
+    return Norm(a.norm, a.epsilon, weights[f"{name}.scale"], weights.get(f"{name}.bias"))

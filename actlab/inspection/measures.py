@@ -1,0 +1,144 @@
+"""What is said of a vector, of a distribution and of a row of attention: numbers of one token each.
+
+Shapes: ... any, D the numbers of a vector, V tokens there are, H heads, T positions read now, S positions kept.
+All is float32; NaN and infinities go through.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+NEAR_ZERO = 1e-3  # a value is near zero below this part of its vector's root mean square
+
+
+class Vector(NamedTuple):
+    """Measures of a vector (..., D), each (...,); `share` of D where it says so.
+
+    ``skew`` and ``kurtosis`` are of the D numbers about their mean, kurtosis 0 for a Gaussian; both NaN where all
+    are equal.
+    ``participation`` is (sum x^2)^2 / (D sum x^4): 1 where all are of one size, 1/D where one is all; NaN for a
+    vector of zeros. ``negative`` and ``near_zero`` are shares, the latter of |x| < 1e-3 rms.
+    """
+
+    l2: jax.Array
+    rms: jax.Array
+    mean: jax.Array
+    variance: jax.Array
+    skew: jax.Array
+    kurtosis: jax.Array
+    negative: jax.Array
+    near_zero: jax.Array
+    participation: jax.Array
+    largest: jax.Array
+
+
+def vector(x: jax.Array) -> Vector:
+    """Return the measures of ``x`` (..., D).
+
+    Squares are taken of x / max |x|, so that float32 cannot overflow before the vector itself does.
+
+    >>> m = vector(jnp.array([3.0, -4.0, 0.0, 0.0]))
+    >>> float(m.l2), float(m.mean), float(m.negative), round(float(m.participation), 4)
+    (5.0, -0.25, 0.25, 0.4636)
+    """
+    x = x.astype(jnp.float32)
+    largest = jnp.max(jnp.abs(x), -1)
+    scale = jnp.where(largest > 0, largest, 1.0)
+    y = x / scale[..., None]
+    square = jnp.mean(y * y, -1)
+    mean = jnp.mean(y, -1)
+    centred = y - mean[..., None]
+    second = centred * centred
+    variance = jnp.mean(second, -1)
+    finite = jnp.isfinite(largest)
+    rms = jnp.sqrt(square)
+    return Vector(
+        l2=rms * scale * x.shape[-1] ** 0.5,
+        rms=rms * scale,
+        mean=mean * scale,
+        variance=variance * scale * scale,
+        skew=jnp.mean(second * centred, -1) / variance**1.5,
+        kurtosis=jnp.mean(second * second, -1) / variance**2 - 3.0,
+        negative=jnp.where(finite, jnp.mean(x < 0, -1, dtype=jnp.float32), jnp.nan),
+        near_zero=jnp.where(
+            finite, jnp.mean(jnp.abs(y) <= NEAR_ZERO * rms[..., None], -1, dtype=jnp.float32), jnp.nan
+        ),
+        participation=square**2 / jnp.mean((y * y) ** 2, -1),
+        largest=largest,
+    )
+
+
+class Heads(NamedTuple):
+    """Measures of rows of attention, each (..., H, T).
+
+    ``entropy`` is in nats, ``normalized`` it by ln n of the n positions that can be seen (0 where n is 1),
+    ``effective``
+    its exponential: of how many tokens is read. ``first`` is the weight on the first token, ``entropy_rest`` the
+    entropy of the other weights made to sum to 1 (NaN where there is no other), ``distance`` how many
+    positions back is looked on average.
+    """
+
+    entropy: jax.Array
+    normalized: jax.Array
+    effective: jax.Array
+    largest: jax.Array
+    first: jax.Array
+    entropy_rest: jax.Array
+    distance: jax.Array
+
+
+def _entropy(scores: jax.Array, seen: jax.Array) -> jax.Array:
+    r"""Return :math:`\log \sum_t e^{s_t} - \sum_t p_t s_t` over the seen, taking the logarithm of no weight."""
+    top = jnp.max(scores, -1, where=seen, initial=-jnp.inf, keepdims=True)
+    s = jnp.where(seen, scores - top, 0.0)
+    e = jnp.where(seen, jnp.exp(s), 0.0)
+    total = jnp.sum(e, -1)
+    return jnp.log(total) - jnp.sum(e * s, -1) / total
+
+
+def heads(scores: jax.Array, weights: jax.Array, at_T: jax.Array) -> Heads:
+    """Return the measures of attention from scores (..., H, T, S) and their softmax, for queries at positions (T,).
+
+    A query at position t sees the keys 0..t; what lies beyond may be anything.
+    """
+    key_S = jnp.arange(scores.shape[-1])
+    seen_TxS = key_S <= at_T[:, None]
+    entropy = _entropy(scores, seen_TxS)
+    n = (at_T + 1).astype(jnp.float32)
+    back_TxS = jnp.where(seen_TxS, (at_T[:, None] - key_S).astype(jnp.float32), 0.0)
+    return Heads(
+        entropy=entropy,
+        normalized=jnp.where(jnp.isnan(entropy) | (n > 1), entropy / jnp.log(jnp.maximum(n, 2.0)), 0.0),
+        effective=jnp.exp(entropy),
+        largest=jnp.max(weights, -1),
+        first=weights[..., 0],
+        entropy_rest=_entropy(scores, seen_TxS & (key_S > 0)),
+        distance=jnp.sum(weights * back_TxS, -1),
+    )
+
+
+class Distribution(NamedTuple):
+    """What is said of logits (..., V): the k likeliest tokens, their log-probabilities, entropy in nats."""
+
+    entropy: jax.Array
+    candidates: jax.Array
+    log_probabilities: jax.Array
+
+
+def distribution(logits: jax.Array, k: int) -> Distribution:
+    """Return the entropy and the ``k`` likeliest tokens of ``logits`` (..., V), -inf where a token cannot be.
+
+    >>> d = distribution(jnp.log(jnp.array([0.5, 0.0, 0.25, 0.25])), 2)
+    >>> round(float(d.entropy), 4), d.candidates.tolist(), jnp.exp(d.log_probabilities).round(4).tolist()
+    (1.0397, [0, 2], [0.5, 0.25])
+    """
+    top = jnp.max(logits, -1, keepdims=True)
+    s = logits - top
+    e = jnp.exp(s)
+    total = jnp.sum(e, -1)
+    entropy = jnp.log(total) - jnp.sum(jnp.where(e > 0, e * s, e), -1) / total
+    values, candidates = jax.lax.top_k(s, k)
+    return Distribution(entropy, candidates.astype(jnp.int32), values - jnp.log(total)[..., None])

@@ -1,0 +1,216 @@
+"""One pass of the decoder with everything that is asked for recorded beside it.
+
+Shapes: T tokens read now, S positions kept, L blocks looked at, W width of a site, H heads, V tokens there are, k
+units or candidates. Everything that is returned has T first.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from actlab.activations import Act
+from actlab.inspection.architecture import Architecture
+from actlab.inspection.capture import Capture
+from actlab.inspection.decoder import Decoder, Kept
+from actlab.inspection.interventions import Edits
+from actlab.inspection.measures import distribution, heads, vector
+from actlab.inspection.sampling import Filters, draw, filtered
+from actlab.stats.sites import SATURATION, steepest
+
+LENS_CANDIDATES = 5
+Seen = dict[str, jax.Array]
+Taken = dict[str, dict[int, jax.Array]]  # a site's values by block
+
+
+class Read(NamedTuple):
+    """What a pass leaves: records by name with T first, the token drawn after the last, and what is kept."""
+
+    seen: Seen
+    drawn: jax.Array
+    kept: list[Kept]
+
+
+def read(
+    model: Decoder,
+    kept: list[Kept],
+    tokens_T: jax.Array,
+    next_T: jax.Array,
+    start: jax.Array,
+    last: jax.Array,
+    by: Filters,
+    edits: Edits,
+    capture: Capture,
+) -> Read:
+    """Read tokens at the positions ``start`` and on; the token after the one at index ``last`` is drawn.
+
+    Args:
+        model: the decoder.
+        kept: keys and values of what was read before.
+        tokens_T: the tokens, what is after index ``last`` is padding and its records mean nothing.
+        next_T: the token that comes after each, where it is known, else -1.
+        start: position of the first.
+        last: index of the last that is no padding.
+        by: how the next token is chosen.
+        edits: what is changed inside, see `actlab.inspection.interventions`.
+        capture: what is recorded.
+
+    """
+    at_T = start + jnp.arange(tokens_T.shape[0])
+    taken: Taken = defaultdict(dict)
+
+    def see(block: int, site: str, x: jax.Array) -> None:
+        taken[site][block] = x
+
+    logits_TxV, kept = model(tokens_T, kept, at_T, edits, see)
+    left_TxV = filtered(logits_TxV, by)
+    drawn = draw(left_TxV[last], by, at_T[last])
+    next_T = jnp.where(next_T < 0, jnp.where(jnp.arange(next_T.shape[0]) == last, drawn, 0), next_T)
+    a = model.architecture
+    seen = _of_next(logits_TxV, left_TxV, next_T, capture.candidates)
+    seen |= _of_sites(a, capture, taken)
+    if capture.units:
+        seen |= _of_units(a, capture.units, taken)
+    if capture.heads:
+        several = _by_block(
+            lambda s, w: heads(s, w, at_T), taken["attention.scores"], taken["attention.weights"]
+        )
+        # (L, H, T)
+        seen |= {f"heads.{name}": jnp.moveaxis(x, -1, 0) for name, x in several._asdict().items()}
+    for i in capture.rows:
+        seen[f"rows.{i}"] = jnp.moveaxis(taken["attention.weights"][i], 1, 0)
+    if capture.lens:
+        seen |= _of_lens(model, capture.lens, taken["resid_post"], logits_TxV, next_T)
+    return Read(seen, drawn, kept)
+
+
+def write(
+    model: Decoder,
+    kept: list[Kept],
+    token: jax.Array,
+    start: jax.Array,
+    by: Filters,
+    edits: Edits,
+    capture: Capture,
+    steps: int,
+) -> tuple[Seen, jax.Array, list[Kept]]:
+    """Read ``token``, draw the next and read that, ``steps`` times in one scan; return the tokens drawn too."""
+
+    def step(carry: tuple[jax.Array, list[Kept]], at: jax.Array):
+        token, kept = carry
+        got = read(
+            model, kept, token[None], jnp.full(1, -1), at, jnp.zeros((), jnp.int32), by, edits, capture
+        )
+        return (got.drawn, got.kept), ({name: x[0] for name, x in got.seen.items()}, got.drawn)
+
+    (_, kept), (seen, drawn) = jax.lax.scan(step, (token, kept), start + jnp.arange(steps))
+    return seen, drawn, kept
+
+
+def _of_next(logits: jax.Array, left: jax.Array, next_T: jax.Array, k: int) -> Seen:
+    """Return what is said of the next token: raw and filtered distribution, and the token that came."""
+
+    def of_token(x: jax.Array) -> jax.Array:
+        chosen = jnp.take_along_axis(x, next_T[:, None], -1)[:, 0]
+        return chosen - jax.nn.logsumexp(x, -1)
+
+    raw, kept = distribution(logits, k), distribution(left, k)
+    own = jnp.take_along_axis(logits, next_T[:, None], -1)
+    return {
+        "next.token": next_T,
+        "next.log_probability": of_token(logits),
+        "next.filtered_log_probability": of_token(left),
+        "next.rank": 1 + jnp.sum(logits > own, -1, dtype=jnp.int32),
+        **{f"next.{name}": x for name, x in raw._asdict().items()},
+        **{f"next.filtered_{name}": x for name, x in kept._asdict().items()},
+    }
+
+
+def _of_sites(a: Architecture, capture: Capture, taken: Taken) -> Seen:
+    seen: Seen = {}
+    measured = capture.measured(a)
+    for width in {a.sites[site]: None for site in measured}:
+        # all vectors of one width at once, (N, T, W): small operations are dear, on every backend
+        alike = {site: blocks for site, blocks in measured.items() if a.sites[site] == width}
+        several = vector(jnp.stack([taken[site][i] for site, blocks in alike.items() for i in blocks]))
+        begin = 0
+        for site, blocks in alike.items():
+            own = slice(begin, begin := begin + len(blocks))
+            seen |= {f"site.{site}.{name}": x[own].T for name, x in several._asdict().items()}
+    if blocks := measured.get("mlp.act.pre"):
+        seen["site.mlp.act.pre.saturated"] = _saturated(a, blocks, taken["mlp.act.pre"])
+    for site, blocks in capture.kept(a).items():
+        seen |= {f"value.blocks.{i}.{site}": taken[site][i] for i in blocks}
+    return seen
+
+
+def _saturated(a: Architecture, blocks: Sequence[int], pre: dict[int, jax.Array]) -> jax.Array:
+    """Return the shares (T, L) of units on which the activation's slope is below 1 % of its steepest."""
+
+    def share(act: Act, x: jax.Array) -> jax.Array:
+        slope = jax.jvp(act, (x,), (jnp.ones_like(x),))[1]
+        return jnp.mean(jnp.abs(slope) < SATURATION * steepest(act), -1, dtype=jnp.float32)
+
+    alike: dict[Act, list[int]] = defaultdict(list)
+    for i in blocks:
+        alike[a.act[i]].append(i)
+    shares = {}
+    for act, own in alike.items():
+        shares |= dict(zip(own, share(act, jnp.stack([pre[i] for i in own])), strict=True))
+    return jnp.stack([shares[i] for i in blocks], 1)
+
+
+def _of_units(a: Architecture, k: int, taken: Taken) -> Seen:
+    """Return the units (T, L, k) whose outputs are largest, with their pre- and post-activations and outputs."""
+    out = "mlp.post" if a.mlp == "gated" else "mlp.act.post"
+
+    def largest(pre: jax.Array, post: jax.Array, value: jax.Array) -> tuple[jax.Array, ...]:
+        _, index = jax.lax.top_k(jnp.abs(value), k)
+        return index.astype(jnp.int32), *(jnp.take_along_axis(x, index, -1) for x in (pre, post, value))
+
+    several = _by_block(largest, taken["mlp.act.pre"], taken["mlp.act.post"], taken[out])
+    names = ("index", "pre", "post", "value")
+    return {f"units.{name}": jnp.swapaxes(x, 0, 1) for name, x in zip(names, several, strict=True)}
+
+
+def _of_lens(
+    model: Decoder,
+    blocks: Sequence[int],
+    after: dict[int, jax.Array],
+    final: jax.Array,
+    next_T: jax.Array,
+) -> Seen:
+    """Return what the head makes of the stream after blocks: each (T, L), candidates (T, L, 5)."""
+    log_p = jax.nn.log_softmax(final)
+    said = []
+    for i in blocks:
+        log_q = jax.nn.log_softmax(model.logits(after[i]))
+        top = distribution(log_q, min(LENS_CANDIDATES, log_q.shape[-1]))
+        own = jnp.take_along_axis(log_q, next_T[:, None], -1)
+        p = jnp.exp(log_p)
+        said.append(
+            {
+                **top._asdict(),
+                "log_probability": own[:, 0],
+                "rank": 1 + jnp.sum(log_q > own, -1, dtype=jnp.int32),
+                # of the final distribution from this one: the nats that stopping here would cost
+                "divergence": jnp.sum(jnp.where(p > 0, p * (log_p - log_q), 0.0), -1),
+            }
+        )
+    return {f"lens.{name}": jnp.stack([s[name] for s in said], 1) for name in said[0]}
+
+
+def _by_block(measure: Callable[..., Any], *taken: dict[int, jax.Array]) -> Any:
+    """Return measures of every block's values, stacked: (L, ...).
+
+    Of a single token all blocks are measured at once, small operations being dear; of many one block after another,
+    what is in between being large.
+    """
+    several = [jnp.stack(list(t.values())) for t in taken]
+    if several[0].shape[-2] == 1:
+        return measure(*several)
+    return jax.lax.map(lambda xs: measure(*xs), tuple(several))

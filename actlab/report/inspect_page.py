@@ -1,0 +1,71 @@
+"""The page of a language model's activations: one self-contained file to step through a text, token by token."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+
+import actlab
+from actlab.errors import InputError
+from actlab.files import write_atomic
+from actlab.inspection.trace import Trace
+from actlab.report.inspect_payload import embedded, run_of
+from actlab.report.page import policy
+from actlab.report.theme import VIRIDIS
+
+HERE = Path(__file__).parent
+CODE = ("data", "export", "draw", "tokens", "panels", "attention", "neurons", "compare", "steps")
+MARK = "@@runs@@"  # where a page without runs takes them
+
+
+def write_inspection(path: Path, traces: Sequence[tuple[str, Trace]], *, command: str = "") -> Path:
+    """Write a page of one trace, or of some to be laid side by side; return its path.
+
+    Args:
+        path: the file, written whole or not at all.
+        traces: by label; the first two are shown beside one another.
+        command: what made them.
+
+    Raises:
+        InputError: there is no trace, they are too large for a page, or the file cannot be written.
+
+    """
+    path = Path(path)
+    whole = text(traces, command=command)
+    try:
+        write_atomic(path, whole)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+    return path
+
+
+def text(traces: Sequence[tuple[str, Trace]], *, command: str = "") -> str:
+    """Return the page of some traces."""
+    if not traces:
+        raise InputError("there is no trace to show")
+    runs = embedded([run_of(trace, label) for label, trace in traces])
+    return shell(command=command).replace(MARK, runs)
+
+
+def shell(*, command: str = "", live: bool = False) -> str:
+    """Return the page without runs, `MARK` in their place; ``live`` with the form that asks a server for more."""
+    style = "".join((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "inspect.css"))
+    names = [*CODE, "live"] if live else CODE
+    parts = ((HERE / f"inspect_{name}.js").read_text(encoding="utf-8") for name in names)
+    code = "(() => {\n'use strict';\n" + "\n".join(parts) + "\n})();"
+    form = (HERE / "inspect_form.html").read_text(encoding="utf-8") if live else ""
+    allowed = policy(style, code) + ("; connect-src 'self'" if live else "")
+    return Template((HERE / "inspect.html").read_text(encoding="utf-8")).substitute(
+        policy=allowed,
+        style=style,
+        code=code,
+        form=form,
+        colours=embedded(VIRIDIS),
+        runs="[]" if live else MARK,
+        how=f"<p>Made by <code>{escape(command)}</code></p>" if command else "",
+        version=escape(actlab.__version__),
+        when=f"{datetime.datetime.now().astimezone():%d %B %Y}",
+    )
