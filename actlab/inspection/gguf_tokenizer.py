@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from actlab.errors import InputError, suggest
-from actlab.inspection.tokenizer import Tokenizer, bytes_of
+from actlab.inspection.tokenizer import Tokenizer, bytes_of, library
 
 NORMAL, UNKNOWN, CONTROL, USER, UNUSED, BYTE = range(1, 7)  # kinds of tokens, llama.cpp's
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -58,12 +58,8 @@ def tokenizer_of(metadata: Mapping[str, Any]) -> Tokenizer | None:
             f"tokenizer.ggml.token_type does not have a number for each of {len(tokens):,} tokens"
         )
     made = _of_bytes if kind == "gpt2" else _of_characters
-    try:
+    with library("its tokenizer cannot be built"):
         plain, marked, raw, begins = made(tokenizers, metadata, tokens, kinds.tolist())
-    except InputError:
-        raise
-    except Exception as e:  # of the library, which has no class of its own
-        raise InputError(f"its tokenizer cannot be built: {' '.join(str(e).split()):.120}") from None
     template = metadata.get("tokenizer.chat_template")
     bos, *ends = (metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ("bos", *ENDS))
     ends = [i for i in ends if i is not None]

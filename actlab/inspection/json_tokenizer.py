@@ -8,7 +8,7 @@ from typing import Any
 
 from actlab.errors import InputError
 from actlab.inspection.json_file import read_json, read_text
-from actlab.inspection.tokenizer import Tokenizer, bytes_of
+from actlab.inspection.tokenizer import Tokenizer, bytes_of, library
 
 TOKENS = 1 << 21
 OTHERS = ("tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
@@ -37,7 +37,7 @@ def read_tokenizer(folder: Path, config: Mapping[str, Any]) -> Tokenizer | None:
         raise InputError("its tokenizer needs tokenizers: pip install 'actlab[lm]'") from None
     text = read_text(file, 1 << 28)
     described = read_json(file, 1 << 28)
-    try:
+    with library("tokenizer.json"):
         plain, marked = (tokenizers.Tokenizer.from_str(text) for _ in range(2))
         for one in (plain, marked):
             one.no_truncation()
@@ -45,8 +45,6 @@ def read_tokenizer(folder: Path, config: Mapping[str, Any]) -> Tokenizer | None:
         plain.encode_special_tokens = True
         added = marked.get_added_tokens_decoder()
         vocabulary = marked.get_vocab(with_added_tokens=True)
-    except Exception as e:  # of the library, which has no class of its own
-        raise InputError(f"tokenizer.json: {' '.join(str(e).split()):.150}") from None
     size = 1 + max(vocabulary.values(), default=-1)
     if not 0 < size <= TOKENS:
         raise InputError(f"tokenizer.json has tokens up to {size:,}, {TOKENS:,} at most can be")
@@ -108,10 +106,8 @@ def _bos(marked: Any, settings: Mapping[str, Any], names: Mapping[str, str]) -> 
     if isinstance(wanted, bool):
         name = names.get("bos_token") if wanted else None
         return None if name is None else marked.token_to_id(name)
-    try:
+    with library("tokenizer.json"):
         bare, whole = (marked.encode("a", add_special_tokens=added).ids for added in (False, True))
-    except Exception as e:
-        raise InputError(f"tokenizer.json: {' '.join(str(e).split()):.150}") from None
     before = whole[: len(whole) - len(bare)]
     if before + bare != whole or len(before) > 1:
         raise InputError("tokenizer.json puts more than one token around a text, which is not supported")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _PRINT = (*range(33, 127), *range(161, 173), *range(174, 256))
 _OTHERS = (*range(33), *range(127, 161), 173)
 BYTES = {chr(byte): byte for byte in _PRINT} | {chr(256 + i): byte for i, byte in enumerate(_OTHERS)}
+HALF = re.compile("[\ud800-\udfff]")  # of a surrogate pair
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +88,12 @@ class Tokenizer:
             raise InputError(
                 f"the model was trained on a text without {unknown[0]!r}: it knows {len(self.alphabet)} characters"
             )
-        try:
+        if HALF.search(text):
+            raise InputError(
+                "the text has no tokens: it holds half of a surrogate pair, which is no character"
+            )
+        with library("the text has no tokens"):
             ids = self._ids(text, special)
-        except Exception as e:  # of the text or of the tokenizer's rules; they raise no class of their own
-            raise InputError(f"the text has no tokens: {_reason(text, e)}") from None
         return [self.bos, *ids] if bos and self.bos is not None else ids
 
     def decode(self, ids: Iterable[int], *, special: bool = True) -> str:
@@ -211,7 +215,18 @@ def bytes_of(piece: str) -> bytes:
     return piece.encode() if None in known else bytes(known)
 
 
-def _reason(text: str, error: Exception) -> str:
-    if any("\ud800" <= c <= "\udfff" for c in text):
-        return "it holds half of a surrogate pair, which is no character"
-    return " ".join(str(error).split())[:120]
+@contextmanager
+def library(what: str) -> Iterator[None]:
+    """Turn what PyPI's ``tokenizers`` raises into one line that begins with ``what``.
+
+    It has no class of its own, and where its Rust gives up, on a pattern that takes too long say, what comes is no
+    ``Exception`` but a ``pyo3_runtime.PanicException``, which would end a server.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except BaseException as e:
+        if not isinstance(e, Exception) and type(e).__module__ != "pyo3_runtime":
+            raise
+        raise InputError(f"{what}: {' '.join(str(e).split()):.150}") from None

@@ -97,7 +97,7 @@ MODELS = {
 
 
 def tokenizer():
-    """Return a tokenizer of bytes with 300 tokens, learnt from this file."""
+    """Return a tokenizer of bytes with 300 tokens, learnt from the licence."""
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
@@ -107,7 +107,7 @@ def tokenizer():
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    made.train_from_iterator([Path(__file__).read_text()], trainer)
+    made.train_from_iterator([Path(__file__).parents[2].joinpath("LICENSE").read_text()], trainer)
     fast = PreTrainedTokenizerFast(
         tokenizer_object=made, bos_token=MARKS[1], eos_token=MARKS[2], pad_token=MARKS[0]
     )

@@ -111,5 +111,18 @@ def test_what_cannot_be_read(folder, spoil, said):
     assert "\n" not in str(told.value)
 
 
+def test_a_pattern_that_takes_too_long(folder, capfd):
+    """What the library raises then is no Exception."""
+    kept = json.loads((folder / "tokenizer.json").read_text())
+    slow = {"type": "Split", "pattern": {"Regex": "(a+)+$"}, "behavior": "Isolated", "invert": False}
+    kept["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [slow, kept["pre_tokenizer"]]}
+    (folder / "tokenizer.json").write_text(json.dumps(kept))
+    found = read_tokenizer(folder, {})
+    with pytest.raises(InputError, match="the text has no tokens: .*retry-limit"):
+        found.encode("a" * 40 + "b")
+    assert found.decode(found.encode("baa")) == "baa"
+    capfd.readouterr()  # Rust's own words on standard error
+
+
 def test_none(tmp_path):
     assert read_tokenizer(tmp_path, {}) is None
