@@ -139,31 +139,31 @@ def _serve(arguments: argparse.Namespace) -> int:
         raise InputError(f"the page's server needs {error.name}: pip install 'actlab[lm]'") from error
     from actlab.cli.inspect_desk import Desk
 
-    bound = socket.socket()
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind(("127.0.0.1", arguments.port or 0))
-    except OSError as error:
-        raise InputError(f"port {arguments.port} cannot be had: {error.strerror}") from error
-    port = bound.getsockname()[1]
-    desk = Desk(lambda: load_model(arguments.model, arguments.dtype), arguments.dtype)
-    config = uvicorn.Config(
-        make_app(desk, port),
-        loop="asyncio",
-        http="h11",
-        ws="none",
-        lifespan="off",
-        log_level="warning",
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=128,
-        timeout_graceful_shutdown=3,
-    )
-    print(f"http://127.0.0.1:{port}/  (Ctrl+C ends it)", flush=True)
-    desk.open()
-    if not arguments.no_browser:
-        webbrowser.open(f"http://127.0.0.1:{port}/")
-    uvicorn.Server(config).run(sockets=[bound])
+    with socket.socket() as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind(("127.0.0.1", arguments.port or 0))
+        except OSError as error:
+            raise InputError(f"port {arguments.port} cannot be had: {error.strerror}") from error
+        port = bound.getsockname()[1]
+        desk = Desk(lambda: load_model(arguments.model, arguments.dtype), arguments.dtype)
+        config = uvicorn.Config(
+            make_app(desk, port),
+            loop="asyncio",
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_level="warning",
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=128,
+            timeout_graceful_shutdown=3,
+        )
+        print(f"http://127.0.0.1:{port}/  (Ctrl+C ends it)", flush=True)
+        desk.open()
+        if not arguments.no_browser:
+            webbrowser.open(f"http://127.0.0.1:{port}/")
+        uvicorn.Server(config).run(sockets=[bound])
     return 0
 
 

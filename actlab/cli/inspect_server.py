@@ -48,7 +48,7 @@ def make_app(desk: Desk, port: int) -> ASGIApp:
 
     def there() -> None:
         if desk.model is None:
-            raise HTTPException(503, f"the model is not there yet: {desk.told}")
+            raise HTTPException(503, f"the model is not there: {desk.told}")
 
     async def generate(request: Request) -> Any:
         asked = requests.ask(requests.read_json(await _body(request)), swaps)
