@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -65,9 +67,13 @@ def assemble(architecture: Architecture, find: Callable[[str], Found]) -> dict[s
     ``find`` returns what the file calls it and the array, None if it has none: zeros where that is the bias of a map.
 
     Raises:
-        InputError: a tensor is missing or has another shape, by the file's name of it.
+        InputError: a tensor is missing or has another shape, by the file's name of it; or all together are more than
+            the machine's memory.
 
     """
+    size, most = sum(4 * math.prod(shape) for _, shape in architecture.shapes()), memory()
+    if size > most:
+        raise InputError(f"as float32 it takes {size / 2**30:,.0f} GiB, this machine has {most / 2**30:,.0f}")
     weights = {}
     for name, shape in architecture.shapes():
         called, array = find(name)
@@ -79,6 +85,14 @@ def assemble(architecture: Architecture, find: Callable[[str], Found]) -> dict[s
             raise InputError(f"tensor {called!r} has shape {array.shape}, the model's sizes make it {shape}")
         weights[name] = np.ascontiguousarray(array, np.float32)
     return weights
+
+
+def memory() -> float:
+    """Return the bytes this machine has, infinity where it does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows; an unknown name
+        return math.inf
 
 
 def row(name: str) -> tuple[int | None, str, str]:

@@ -15,6 +15,7 @@ from actlab.inspection.architecture import Architecture
 from actlab.inspection.checkpoint import Checkpoint, Found, assemble, row, split
 from actlab.inspection.gguf_header import Header, read_header
 from actlab.inspection.gguf_tokenizer import tokenizer_of
+from actlab.inspection.hf_config import WIDEST
 
 TYPES = ("F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K")
 FAMILIES = ("llama", "gpt2", "qwen2", "qwen3")
@@ -110,7 +111,7 @@ def _architecture(facts: _Facts, tensors: _Tensors) -> Architecture:
         raise InputError(f"architecture {family!r:.60} is not supported{suggest(family, FAMILIES)}")
     for key, harmless in FOREIGN.items():
         found = facts.header.metadata.get(f"{family}.{key}", harmless)
-        if found != harmless:
+        if isinstance(found, np.ndarray) or found != harmless:
             raise InputError(f"{family}.{key}={found!s:.40} is not supported")
     stored = facts.header.tensors
     depth, width = facts.own("block_count", int), facts.own("embedding_length", int)
@@ -124,6 +125,8 @@ def _architecture(facts: _Facts, tensors: _Tensors) -> Architecture:
             else "tensor 'token_embd.weight' is missing"
         )
     head_width = facts.own("attention.key_length", int, width // heads)
+    if not 1 <= head_width <= WIDEST:  # before anything is made for each number of a head
+        raise InputError(f"{family}.attention.key_length={head_width:,}: must be in [1, {WIDEST:,}]")
     if facts.own("attention.value_length", int, head_width) != head_width:
         raise InputError("keys and values of different widths are not supported")
     common = {

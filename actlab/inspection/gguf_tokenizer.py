@@ -37,14 +37,18 @@ def tokenizer_of(metadata: Mapping[str, Any]) -> Tokenizer | None:
 
     """
     kind = metadata.get("tokenizer.ggml.model")
-    if kind is None or kind == "no_vocab":
+    if kind is None:
+        return None
+    if not isinstance(kind, str):
+        raise InputError(f"tokenizer.ggml.model={kind!s:.40}: must be text")
+    if kind == "no_vocab":
         return None
     try:
         import tokenizers
     except ImportError:
         raise InputError("its tokenizer needs tokenizers: pip install 'actlab[lm]'") from None
     if kind not in ("gpt2", "llama"):
-        raise InputError(f"a tokenizer of kind {str(kind)!r:.40} is not supported; known: 'gpt2', 'llama'")
+        raise InputError(f"a tokenizer of kind {kind!r:.40} is not supported; known: 'gpt2', 'llama'")
     tokens = metadata.get("tokenizer.ggml.tokens")
     if not isinstance(tokens, tuple) or len(set(tokens)) != len(tokens) or not tokens:
         raise InputError("tokenizer.ggml.tokens is no list of different tokens")
@@ -60,15 +64,17 @@ def tokenizer_of(metadata: Mapping[str, Any]) -> Tokenizer | None:
         raise
     except Exception as e:  # of the library, which has no class of its own
         raise InputError(f"its tokenizer cannot be built: {' '.join(str(e).split()):.120}") from None
-    bos = metadata.get("tokenizer.ggml.bos_token_id")
     template = metadata.get("tokenizer.chat_template")
-    ends = {metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ENDS} - {None}
+    bos, *ends = (metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ("bos", *ENDS))
+    ends = [i for i in ends if i is not None]
     names = {
         f"{called}_token": tokens[i]
         for name, called in (("bos", "bos"), ("eos", "eos"), ("unknown", "unk"), ("padding", "pad"))
         if isinstance(i := metadata.get(f"tokenizer.ggml.{name}_token_id"), int) and 0 <= i < len(tokens)
     }
-    if not all(isinstance(i, int) for i in (*ends, bos or 0)) or not isinstance(template, str | None):
+    if any(type(i) is not int for i in (*ends, 0 if bos is None else bos)) or not isinstance(
+        template, str | None
+    ):
         raise InputError("tokenizer.ggml's bos, eos or template are no numbers and text")
     prefixed = kind == "llama" and metadata.get("tokenizer.ggml.add_space_prefix", True) is True
     return Tokenizer(
@@ -77,7 +83,7 @@ def tokenizer_of(metadata: Mapping[str, Any]) -> Tokenizer | None:
         raw,
         frozenset(i for i, k in enumerate(kinds.tolist()) if k == CONTROL),
         bos if metadata.get("tokenizer.ggml.add_bos_token", begins) is True else None,
-        tuple(sorted(ends)),
+        tuple(sorted(set(ends))),
         template,
         names,
         indented=prefixed,
@@ -86,10 +92,10 @@ def tokenizer_of(metadata: Mapping[str, Any]) -> Tokenizer | None:
 
 
 def _of_bytes(tokenizers: Any, metadata: Mapping[str, Any], tokens: Sequence[str], kinds: Sequence[int]):
-    name = metadata.get("tokenizer.ggml.pre")
+    name = str(metadata.get("tokenizer.ggml.pre"))
     name = ALIASES.get(name, name)
     if name not in PRE:
-        raise InputError(f"tokenizer.ggml.pre={str(name)!r:.40} is not supported{suggest(str(name), PRE)}")
+        raise InputError(f"tokenizer.ggml.pre={name!r:.40} is not supported{suggest(name, PRE)}")
     patterns, whole, normal, begins = PRE[name]
     merges = metadata.get("tokenizer.ggml.merges")
     if not isinstance(merges, tuple):

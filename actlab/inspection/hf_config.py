@@ -11,6 +11,7 @@ from actlab.activations import Act, make
 from actlab.errors import InputError, suggest
 from actlab.inspection.architecture import Architecture
 
+WIDEST = 1 << 16  # numbers of a head; 256 in the widest known
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "gpt2")
 # transformers' names of activations and ours; it writes the same tanh form of gelu in four ways.
 ACTS = {
@@ -107,6 +108,8 @@ def _llama(c: _Config, family: str) -> dict[str, Any]:
     if heads < 1:
         raise InputError(f"num_attention_heads={heads}: must be >= 1")
     head_width = c.get("head_dim", int, 128 if family == "qwen3" else width // heads)
+    if not 1 <= head_width <= WIDEST:  # before anything is made for each number of a head
+        raise InputError(f"head_dim={head_width:,}: must be in [1, {WIDEST:,}]")
     context = c.get("max_position_embeddings", int)
     base, factors = _rope(c, head_width, context)
     return {

@@ -59,7 +59,8 @@ def make_edits(
         ablate: units set to zero, by site.
         scale: what units are multiplied by: one number for all, W numbers, or a mapping of units to numbers.
         steer: vectors (W,) that are added at every position.
-        patch: vectors (N, W) put in place at the positions 0..N-1, NaN where none is to be.
+        patch: vectors (N, W) put in place at the positions 0..N-1, NaN where none is to be; `LanguageModel` takes a
+            trace that kept them, too.
 
     Raises:
         InputError: a site, unit or shape that the model does not have, or numbers that are infinite.

@@ -205,6 +205,8 @@ class LanguageModel:
             model = model.swapped(act, _blocks_of(where, self.architecture))
         stop = settings.pop("stop_at_end", True)
         named = {k: settings.pop(k) for k in ("ablate", "scale", "steer", "patch") if k in settings}
+        if named.get("patch"):
+            named["patch"] = {site: _values(given, site) for site, given in named["patch"].items()}
         try:
             sampling = Sampling(**settings)
         except TypeError as error:
@@ -343,6 +345,16 @@ def _room(needed: int) -> int:
     while room < needed + max(CHUNK, STEPS):
         room *= 2
     return room
+
+
+def _values(given: Any, site: str) -> Any:
+    """Return the vectors to put at a site: themselves, or those that a trace kept there."""
+    if not isinstance(given, Trace):
+        return given
+    kept = given.site(site).post
+    if kept is None:
+        raise InputError(f"patch: the trace kept no vectors at {site}: record it with Capture(values=[...])")
+    return kept
 
 
 def _blocks_of(where: str, a: Architecture) -> list[int] | None:

@@ -4,11 +4,11 @@
     python experiments/benchmarks/inspect_decode.py [--tokens 64] [--rounds 5] [--dtype float32] [--prefix 200]
 
 One process, one set of weights (SmolLM2-135M-Instruct, 4-bit file, widened to --dtype in both), greedy, the same
-prompt; rounds are interleaved, each line is the best of its rounds and the ratio of the medians. What is compiled is
-compiled before. transformers: eager attention, KV cache, ``output_attentions`` and ``output_hidden_states`` (it has no
-MLP activations, no measures: less is asked of it), torch on as many threads. ``prefix``: the whole text anew for each
-token, as the page did that this one follows, the last of --prefix tokens. ``bound``: all weights read once, by a sum
-over an array of their size: no decoder of a single text can be quicker.
+prompt; rounds are interleaved, ratios are of the medians. What is compiled is compiled before. transformers: eager
+attention, KV cache, ``output_attentions`` and ``output_hidden_states`` (it has no MLP activations, no measures: less
+is asked of it), torch on as many threads. ``prefix``: the whole text anew for each token, as the page did that this
+one follows, the last of --prefix tokens. ``bound``: all weights read once, by a sum over an array of their size: no
+decoder of a single text can be quicker.
 """
 
 from __future__ import annotations
@@ -124,22 +124,21 @@ def main() -> None:
     for name, own in per_token.items():
         print(f"{name:24s} {1e3 * min(own):7.1f} {1e3 * middle[name]:10.1f}")
     plain, full = middle["plain"], middle["full"]
-    print(
-        f"full records over none: {100 * (full / plain - 1):+.1f} % (measures alone {100 * (middle['measures'] / plain - 1):+.1f} %)"
-    )
-    print(
-        f"transformers with attentions and hidden states: {middle['transformers'] / full:.2f} x ours with full records"
-    )
-    print(f"transformers without: {middle['transformers, plain'] / plain:.2f} x ours without")
-    print(
-        f"the prefix of {given.prefix} anew for a token: {middle['prefix'] / full:.1f} x ours with full records"
-    )
+    alone = middle["measures"] / plain - 1
+    print(f"full records over none: {full / plain - 1:+.1%} (without whole vectors {alone:+.1%})")
+    ratio = middle["transformers"] / full
+    print(f"transformers with attentions and hidden states: {ratio:.2f} x ours with full records")
+    ratio = middle["transformers, plain"] / plain
+    print(f"transformers without: {ratio:.2f} x ours without")
+    ratio = middle["prefix"] / full
+    print(f"the prefix of {given.prefix} anew for a token: {ratio:.1f} x ours with full records")
     best = min(middle["bound"], middle["bound, as a product"])
-    print(f"weights {size / 1e6:.0f} MB, read at {size / best / 1e9:.1f} GB/s at best: ours with full records reaches "
-          f"{100 * best / full:.0f} % of that, without {100 * best / plain:.0f} %")  # fmt: skip
     print(
-        f"peak memory of this process, all of the above in it: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB"
+        f"weights {size / 1e6:.0f} MB, read at {size / best / 1e9:.1f} GB/s at best: ours with full records reaches "
+        f"{best / full:.0%} of that, without {best / plain:.0%}"
     )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"peak memory of this process, all of the above in it: {peak:.1f} GiB")
 
 
 if __name__ == "__main__":

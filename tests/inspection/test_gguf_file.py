@@ -138,11 +138,13 @@ NO_WEIGHT = np.ones((3, 3), np.float32)
     [
         ({"family": "phi3"}, "architecture 'phi3' is not supported; known: gpt2, llama, qwen2, qwen3"),
         ({"metadata": {"llama.expert_count": 8}}, "llama.expert_count=8 is not supported"),
+        ({"metadata": {"llama.expert_count": [0, 0]}}, "llama.expert_count=.0 0. is not supported"),
         (
             {"metadata": {"llama.rope.scaling.type": "yarn"}},
             "llama.rope.scaling.type='yarn' is not supported",
         ),
         ({"metadata": {"llama.rope.dimension_count": 4}}, "rope turns 4 of 8 numbers of a head"),
+        ({"metadata": {"llama.attention.key_length": 2**31}}, "key_length=2,147,483,648: must be in"),
         ({"metadata": {"llama.attention.value_length": 4}}, "keys and values of different widths"),
         (
             {"more": [("blk.0.attn_sinks.weight", NO_WEIGHT)]},

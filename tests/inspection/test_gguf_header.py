@@ -108,6 +108,26 @@ def test_counts_that_are_no_reason_to_take_memory(whole, read):
     tracemalloc.stop()
 
 
+def test_a_model_that_is_larger_than_the_machine(tmp_path):
+    """Of a file with a hole in it, which takes no room."""
+    a, weights = small_llama(vocabulary=1)
+    path = write_gguf(tmp_path / "x.gguf", a, weights, "llama")
+    content = bytearray(path.read_bytes())
+    infos = content.index(b"blk.0.attn_norm.weight") - 8
+    first = content.index(b"token_embd.weight") + len("token_embd.weight")
+    rows, offset = first + 4 + 8, first + 4 + 16 + 4
+    assert struct.unpack_from("<Q", content, rows)[0] == 1 and infos > first
+    end = -(-(len(content) + 64) // 64) * 64
+    start = read_header(path, SIZES).tensors["token_embd.weight"].offset
+    struct.pack_into("<Q", content, rows, 2**33)  # by 32 numbers of 4 bytes: 1 TiB
+    struct.pack_into("<Q", content, offset, end - start)
+    path.write_bytes(content)
+    with path.open("r+b") as file:
+        file.truncate(end + 2**40)
+    with pytest.raises(InputError, match=r"x.gguf: as float32 it takes 1,02\d GiB, this machine has"):
+        read_gguf(path)
+
+
 def test_files_of_other_kinds(whole, read, tmp_path):
     big_endian = whole[:4] + struct.pack(">I", 3) + whole[8:]
     for content, why in (

@@ -129,6 +129,8 @@ def test_marks_among_sentencepieces(pieces):
             {"pre": "tekken"},
             "tokenizer.ggml.pre='tekken' is not supported; known: gpt-2, llama-bpe, qwen2, smollm",
         ),
+        ({"model": np.ones(2)}, r"tokenizer.ggml.model=\[1. 1.\]: must be text"),
+        ({"pre": np.ones(2)}, r"tokenizer.ggml.pre='\[1. 1.\]' is not supported"),
         ({"pre": "gpt2"}, "did you mean 'gpt-2'"),
         ({"tokens": ("a", "a")}, "no list of different tokens"),
         ({"tokens": 7}, "no list of different tokens"),
@@ -138,6 +140,8 @@ def test_marks_among_sentencepieces(pieces):
         ({"merges": ("",)}, "its tokenizer cannot be built"),
         ({"eos_token_id": 257}, "eos token 257 is none of 257 tokens"),
         ({"eos_token_id": "2"}, "bos, eos or template are no numbers and text"),
+        ({"eot_token_id": np.ones(2)}, "bos, eos or template are no numbers and text"),
+        ({"bos_token_id": np.ones(2), "add_bos_token": True}, "bos, eos or template are no numbers and text"),
         ({"chat_template": 3}, "bos, eos or template are no numbers and text"),
     ],
 )

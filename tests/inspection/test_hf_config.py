@@ -95,6 +95,10 @@ def test_a_window_cuts_the_context():
         ({"hidden_size": ...}, "hidden_size is missing"),
         ({"hidden_size": "32"}, "hidden_size=32: must be a int"),
         ({"hidden_size": True}, "hidden_size=True: must be a int"),
+        (
+            {"head_dim": 2**40, "rope_scaling": {"type": "linear", "factor": 2.0}},
+            "head_dim=1,099,511,627,776: must be",
+        ),
         ({"num_attention_heads": 0}, "num_attention_heads=0: must be >= 1"),
         ({"num_hidden_layers": 10**9}, "the model is to have 1,000,000,000 blocks, there are tensors for 20"),
         ({"num_key_value_heads": 3}, "kv_heads=3: must be a divisor of heads=4"),

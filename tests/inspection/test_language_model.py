@@ -203,7 +203,7 @@ class TestInterventions:
         keep = Capture(values=("resid_post",))
         ids = lm().encode(TEXT)
         other = lm().run(ids[::-1], capture=keep)
-        t = lm().run(ids, patch={"blocks.1.resid_post": other.site("blocks.1.resid_post").post}, capture=keep)
+        t = lm().run(ids, patch={"blocks.1.resid_post": other}, capture=keep)
         np.testing.assert_allclose(t.entropy, other.entropy, atol=1e-5)
 
     def test_a_patch_of_one_position_leaves_those_before(self):
@@ -234,6 +234,21 @@ class TestInterventions:
             ({"steer": {"blocks.0.mlp_out": float("nan")}}, "shape"),
             ({"scale": {"blocks.0.mlp_out": float("inf")}}, "finite"),
             ({"patch": {"blocks.0.mlp_out": [1.0]}}, "vectors"),
+            (
+                {
+                    "patch": {
+                        "blocks.0.mlp_out": Trace(
+                            np.zeros(1),
+                            ("",),
+                            {},
+                            1,
+                            {},
+                            {"depth": 2, "sites": {"mlp_out": 32}, "measured": {}, "model": "x"},
+                        )
+                    }
+                },
+                "recorded",
+            ),
             ({"swap": {"acts": "relu"}}, "did you mean 'act'"),
             ({"swap": {"act": "swiglu"}}, "two operands"),
             ({"temprature": 1.0}, "did you mean 'temperature'"),
