@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from made_server import FOLDER
 
-from actlab.inspection import Trace, load
+from actlab.inspection import Capture, Trace, load
 
 pytestmark = pytest.mark.xdist_group("inspect")
 
@@ -17,6 +17,8 @@ pytestmark = pytest.mark.xdist_group("inspect")
     [
         ("--out x.html", "--out goes with --prompt or --text"),
         ("--swap relu", "--swap goes with --prompt or --text"),
+        ("--temperature -1", "temperature=-1.0: must be a number"),
+        ("--max-new-tokens 5000", "--max-new-tokens 5000: must be 0 to 960 on the page"),
         ("--port 99999", "--port 99999: must be 0 to 65535"),
         ("--prompt a --text b", "not allowed with argument"),
         ("--prompt a --port 8000", "--port and --no-browser are the server's"),
@@ -60,8 +62,8 @@ def test_a_page_an_npz_and_json_of_the_same_text(actlab, here):
     assert code == 0 and err == "" and out.endswith("inspect.html\n") and "9 tokens given, 6 drawn" in out
     assert actlab(*argv, "--out", "x.json")[0] == 0
     told = json.loads((here / "x.json").read_text())
-    model = load(FOLDER)
-    trace = model.generate("The quick", max_new_tokens=6)
+    capture = Capture(values=(), rows=(1,))  # the command's: nothing is compiled anew
+    trace = load(FOLDER).generate("The quick", max_new_tokens=6, capture=capture)
     assert told["tokens"] == trace.tokens.tolist()
     entropy = told["arrays"]["heads.entropy"]["data"]
     np.testing.assert_allclose(entropy, trace["heads.entropy"].reshape(-1), atol=1e-5)
