@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import shlex
 import sys
 from collections.abc import Callable
@@ -138,32 +139,39 @@ def _serve(arguments: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise InputError(f"the page's server needs {error.name}: pip install 'actlab[lm]'") from error
     from actlab.cli.inspect_desk import Desk
+    from actlab.cli.inspect_request import LONGEST
+    from actlab.inspection import Sampling
 
-    bound = socket.socket()
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind(("127.0.0.1", arguments.port or 0))
-    except OSError as error:
-        raise InputError(f"port {arguments.port} cannot be had: {error.strerror}") from error
-    port = bound.getsockname()[1]
-    desk = Desk(lambda: load_model(arguments.model, arguments.dtype), arguments.dtype)
-    config = uvicorn.Config(
-        make_app(desk, port),
-        loop="asyncio",
-        http="h11",
-        ws="none",
-        lifespan="off",
-        log_level="warning",
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=128,
-        timeout_graceful_shutdown=3,
-    )
-    print(f"http://127.0.0.1:{port}/  (Ctrl+C ends it)", flush=True)
-    desk.open()
-    if not arguments.no_browser:
-        webbrowser.open(f"http://127.0.0.1:{port}/")
-    uvicorn.Server(config).run(sockets=[bound])
+    sampling = Sampling(**_sampling(arguments))  # says what cannot be
+    if not 0 <= arguments.max_new_tokens <= LONGEST:
+        raise InputError(f"--max-new-tokens {arguments.max_new_tokens}: must be 0 to {LONGEST} on the page")
+    form = {"max_new_tokens": arguments.max_new_tokens, **dataclasses.asdict(sampling)}
+
+    with socket.socket() as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind(("127.0.0.1", arguments.port or 0))
+        except OSError as error:
+            raise InputError(f"port {arguments.port} cannot be had: {error.strerror}") from error
+        port = bound.getsockname()[1]
+        desk = Desk(lambda: load_model(arguments.model, arguments.dtype), arguments.dtype)
+        config = uvicorn.Config(
+            make_app(desk, port, form),
+            loop="asyncio",
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_level="warning",
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=128,
+            timeout_graceful_shutdown=3,
+        )
+        print(f"http://127.0.0.1:{port}/  (Ctrl+C ends it)", flush=True)
+        desk.open()
+        if not arguments.no_browser:
+            webbrowser.open(f"http://127.0.0.1:{port}/")
+        uvicorn.Server(config).run(sockets=[bound])
     return 0
 
 
@@ -175,9 +183,7 @@ def _write(arguments: argparse.Namespace, command: str) -> int:
     model = load_model(arguments.model, arguments.dtype)
     capture = _capture(arguments, model)
     new = 0 if arguments.text is not None else arguments.max_new_tokens
-    settings: dict[str, Any] = {
-        name: getattr(arguments, name) for name in ("temperature", "top_k", "top_p", "min_p", "seed")
-    }
+    settings = _sampling(arguments)
     traces = [("as it is", model.generate(given, max_new_tokens=new, capture=capture, **settings))]
     if arguments.ablate or arguments.swap:
         label = ", ".join(
@@ -195,6 +201,10 @@ def _write(arguments: argparse.Namespace, command: str) -> int:
 
         webbrowser.open(arguments.out.resolve().as_uri())
     return 0
+
+
+def _sampling(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(arguments, name) for name in ("temperature", "top_k", "top_p", "min_p", "seed")}
 
 
 def _given(arguments: argparse.Namespace) -> Any:

@@ -8,7 +8,7 @@ loaded; ``POST /api/generate`` a run as lines of JSON, ``POST /api/rows`` one he
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from actlab.cli import inspect_request as requests
 from actlab.cli.inspect_desk import Busy, Desk, line
 from actlab.errors import InputError
-from actlab.report.inspect_page import shell
+from actlab.report.inspect_page import FORM, shell
 
 DISCARDED = 16 << 20  # bytes of a body that is too long, read and thrown away so that its sender hears why
 BODY_S = 20  # seconds for a body to arrive
@@ -32,10 +32,17 @@ BODY_S = 20  # seconds for a body to arrive
 log = logging.getLogger("actlab")
 
 
-def make_app(desk: Desk, port: int) -> ASGIApp:
-    """Return the application; it answers to this machine's address and ``port`` alone."""
+def make_app(desk: Desk, port: int, form: Mapping[str, float] = FORM) -> ASGIApp:
+    """Return the application; it answers to this machine's address and ``port`` alone.
+
+    Args:
+        desk: where the model is.
+        port: that is listened on.
+        form: the numbers that stand in the page's form at first.
+
+    """
     swaps = desk.swaps
-    page, empty = shell(live=True), shell()
+    page, empty = shell(live=form), shell()
 
     async def index(request: Request) -> Response:
         return HTMLResponse(page)
@@ -48,7 +55,7 @@ def make_app(desk: Desk, port: int) -> ASGIApp:
 
     def there() -> None:
         if desk.model is None:
-            raise HTTPException(503, f"the model is not there yet: {desk.told}")
+            raise HTTPException(503, f"the model is not there: {desk.told}")
 
     async def generate(request: Request) -> Any:
         asked = requests.ask(requests.read_json(await _body(request)), swaps)

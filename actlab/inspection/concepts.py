@@ -42,7 +42,8 @@ class Concept:
             ties counted half (Hanley & McNeil 1982, doi:10.1148/radiology.143.1.7063747).
         chance: the 95 % quantile of max |auroc - 1/2| over all units when the kinds are shuffled among the texts:
             what is not above 1/2 + chance or below 1/2 - chance may be luck, however many units there are.
-        best: the units, as (block, unit), furthest from 1/2, falling.
+        best: the units, as (block, unit), furthest from 1/2, falling; of those alike the ones whose kinds' means
+            are further apart, in standard deviations.
         ablated: what silencing the best does to the loss.
         controls: the same of as many units of the same blocks drawn at random.
 
@@ -109,7 +110,7 @@ def concept(
     rng = np.random.default_rng(seed)
     auroc = _auroc(ranks, kinds)
     luck = [np.abs(_auroc(ranks, rng.permutation(kinds)) - 0.5).max() for _ in range(shuffles)]
-    far = np.argsort(-np.abs(auroc - 0.5), axis=None, kind="stable")[:units]
+    far = np.lexsort((-_apart(*features).ravel(), -np.abs(auroc - 0.5).ravel()))[:units]
     best = tuple((int(b), int(u)) for b, u in zip(*np.unravel_index(far, auroc.shape), strict=True))
 
     def silenced(which: tuple[tuple[int, int], ...]) -> Ablation:
@@ -144,6 +145,12 @@ def _features(lm: LanguageModel, texts: Sequence[str], feature: str, window: int
         )
         found.append(np.asarray(of)[part.text >= 0])
     return np.concatenate(found)
+
+
+def _apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return |difference of means| / pooled standard deviation, (L, F)."""
+    spread = np.sqrt((first.var(0) + second.var(0)) / 2)
+    return np.abs(first.mean(0) - second.mean(0)) / np.maximum(spread, 1e-12)
 
 
 def _ranks(x: np.ndarray) -> np.ndarray:

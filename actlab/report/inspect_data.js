@@ -59,7 +59,14 @@ const number = (v) => {
   if (size < 1e-3 || size >= 1e6) return v.toExponential(2);
   return size < 1000 ? String(Number(v.toPrecision(4))) : Math.round(v).toLocaleString("en");
 };
-const percent = (p) => (p === undefined || Number.isNaN(p) ? number(p) : p === 0 ? "0 %" : p < 1e-6 ? `${(100 * p).toExponential(1)} %` : `${Number((100 * p).toPrecision(4))} %`);
+// What is not exactly none or all is never rounded to it.
+const percent = (p) => {
+  if (p === undefined || Number.isNaN(p)) return number(p);
+  if (p === 0) return "0 %";
+  if (p < 1e-5) return `${(100 * p).toExponential(1)} %`;
+  const shown = Number((100 * p).toPrecision(4));
+  return p < 1 && shown === 100 ? ">99.99 %" : `${shown} %`;
+};
 
 const QUANTITIES = {
   surprisal: { title: "surprisal", unit: "nats", low: 0, of: (r, t) => { const v = own(r, "next.log_probability", t); return v === undefined ? v : 0 - v; } },

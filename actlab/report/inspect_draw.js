@@ -185,7 +185,10 @@ const put = (body, name, made) => {
   if (old) old.replaceWith(made);
   place(body, made);
 };
-const table = (caption, heading, rows) => element("table", { class: "odds" },
-  element("caption", {}, caption),
-  element("thead", {}, element("tr", {}, ...heading.map((h) => element("th", { scope: "col" }, h)))),
-  element("tbody", {}, ...rows));
+const table = (caption, heading, rows) => {
+  const button = element("button", { type: "button", class: "png", title: "save this table as a picture" }, "PNG");
+  const made = element("table", { class: "odds" }, element("caption", {}, caption, button),
+    element("thead", {}, element("tr", {}, ...heading.map((h) => element("th", { scope: "col" }, h)))), element("tbody", {}, ...rows));
+  button.addEventListener("click", () => tablePicture(made, caption.replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60)));
+  return made;
+};

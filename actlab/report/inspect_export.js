@@ -59,3 +59,18 @@ const picture = (canvas, name) => {
   g.fillStyle = style("--card"); g.fillRect(0, 0, whole.width, whole.height); g.drawImage(canvas, 12, 12);
   whole.toBlob((blob) => save(`${name}.png`, blob));
 };
+
+// A table as it stands on the page: bands, bars, words.
+const tablePicture = (table, name) => {
+  const whole = table.getBoundingClientRect(), ratio = devicePixelRatio || 1, canvas = document.createElement("canvas"), g = canvas.getContext("2d");
+  canvas.width = Math.ceil(whole.width * ratio); canvas.height = Math.ceil(whole.height * ratio);
+  g.setTransform(ratio, 0, 0, ratio, -whole.x * ratio, -whole.y * ratio);
+  for (const part of table.querySelectorAll("tr, .bar")) { const b = part.getBoundingClientRect(); g.fillStyle = getComputedStyle(part).backgroundColor; g.fillRect(b.x, b.y, b.width, b.height); }
+  for (const cell of table.querySelectorAll("caption, th, td")) {
+    const b = cell.getBoundingClientRect(), as = getComputedStyle(cell), text = [...cell.childNodes].filter((n) => n.nodeType === 3).map((n) => n.data).join("");
+    const right = as.textAlign === "right", inset = right ? parseFloat(as.paddingRight) : parseFloat(as.paddingLeft);
+    g.font = `${as.fontWeight} ${as.fontSize} ${as.fontFamily}`; g.fillStyle = as.color; g.textAlign = right ? "right" : "left"; g.textBaseline = "middle";
+    g.fillText(clipped(g, text, b.width - 2 * inset + 1), right ? b.right - inset : b.x + inset, b.y + b.height / 2);
+  }
+  picture(canvas, name);
+};

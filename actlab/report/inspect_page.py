@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
@@ -18,6 +18,7 @@ from actlab.report.theme import VIRIDIS
 
 HERE = Path(__file__).parent
 CODE = ("data", "export", "draw", "tokens", "panels", "attention", "neurons", "compare", "steps")
+FORM = {"max_new_tokens": 32, "temperature": 0, "top_k": 0, "top_p": 1, "min_p": 0, "seed": 0}
 MARK = "@@runs@@"  # where a page without runs takes them
 
 
@@ -50,21 +51,29 @@ def text(traces: Sequence[tuple[str, Trace]], *, command: str = "") -> str:
     return shell(command=command).replace(MARK, runs)
 
 
-def shell(*, command: str = "", live: bool = False) -> str:
-    """Return the page without runs, `MARK` in their place; ``live`` with the form that asks a server for more."""
+def shell(*, command: str = "", live: Mapping[str, float] | None = None) -> str:
+    """Return the page without runs, `MARK` in their place.
+
+    Args:
+        command: what made it.
+        live: what stands in the form that asks a server for more at first, of `FORM`; None for a page without a form.
+
+    """
     style = "".join((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "inspect.css"))
-    names = [*CODE, "live"] if live else CODE
+    served = live is not None
+    names = [*CODE, "live"] if served else CODE
     parts = ((HERE / f"inspect_{name}.js").read_text(encoding="utf-8") for name in names)
     code = "(() => {\n'use strict';\n" + "\n".join(parts) + "\n})();"
-    form = (HERE / "inspect_form.html").read_text(encoding="utf-8") if live else ""
-    allowed = policy(style, code) + ("; connect-src 'self'" if live else "")
+    form = Template((HERE / "inspect_form.html").read_text(encoding="utf-8")) if served else Template("")
+    filled = {name: str(value) for name, value in (FORM | dict(live or {})).items()}
+    allowed = policy(style, code) + ("; connect-src 'self'" if served else "")
     return Template((HERE / "inspect.html").read_text(encoding="utf-8")).substitute(
         policy=allowed,
         style=style,
         code=code,
-        form=form,
+        form=form.substitute(filled),
         colours=embedded(VIRIDIS),
-        runs="[]" if live else MARK,
+        runs="[]" if served else MARK,
         how=f"<p>Made by <code>{escape(command)}</code></p>" if command else "",
         version=escape(actlab.__version__),
         when=f"{datetime.datetime.now().astimezone():%d %B %Y}",

@@ -55,4 +55,5 @@ def served():
     from made_server import serving
 
     with serving() as made:
+        assert made.desk.state == "ready", made.desk.told
         yield made

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from made_server import FOLDER
 
-from actlab.inspection import Trace, load
+from actlab.inspection import Capture, Trace, load
 
 pytestmark = pytest.mark.xdist_group("inspect")
 
@@ -17,6 +17,8 @@ pytestmark = pytest.mark.xdist_group("inspect")
     [
         ("--out x.html", "--out goes with --prompt or --text"),
         ("--swap relu", "--swap goes with --prompt or --text"),
+        ("--temperature -1", "temperature=-1.0: must be a number"),
+        ("--max-new-tokens 5000", "--max-new-tokens 5000: must be 0 to 960 on the page"),
         ("--port 99999", "--port 99999: must be 0 to 65535"),
         ("--prompt a --text b", "not allowed with argument"),
         ("--prompt a --port 8000", "--port and --no-browser are the server's"),
@@ -41,9 +43,14 @@ def test_what_cannot_be_is_one_line(actlab, here, argv, why):
     before = sorted(here.iterdir())
     argv = argv.split()
     # what is wrong with a change is seen before anything of it is read
+<<<<<<< HEAD
     model = (
         [] if "--model" in argv or ("--prompt" not in argv and "--text" not in argv) else ["--model", FOLDER]
     )
+=======
+    reads = "--prompt" in argv or "--text" in argv
+    model = ["--model", FOLDER] if reads and "--model" not in argv else []
+>>>>>>> page
     code, out, err = actlab("inspect", *argv, *model)
     assert code == 2 and why in err and err.count("\n") == 1 and out == ""
     assert sorted(here.iterdir()) == before
@@ -61,8 +68,8 @@ def test_a_page_an_npz_and_json_of_the_same_text(actlab, here):
     assert code == 0 and err == "" and out.endswith("inspect.html\n") and "9 tokens given, 6 drawn" in out
     assert actlab(*argv, "--out", "x.json")[0] == 0
     told = json.loads((here / "x.json").read_text())
-    model = load(FOLDER)
-    trace = model.generate("The quick", max_new_tokens=6)
+    capture = Capture(values=(), rows=(1,))  # the command's: nothing is compiled anew
+    trace = load(FOLDER).generate("The quick", max_new_tokens=6, capture=capture)
     assert told["tokens"] == trace.tokens.tolist()
     entropy = told["arrays"]["heads.entropy"]["data"]
     np.testing.assert_allclose(entropy, trace["heads.entropy"].reshape(-1), atol=1e-5)

@@ -6,8 +6,10 @@ import threading
 
 import numpy as np
 import pytest
+from made_server import serving
 
 from actlab.cli import inspect_desk
+from actlab.errors import InputError
 from actlab.inspection import Capture
 
 pytestmark = pytest.mark.xdist_group("inspect")
@@ -196,3 +198,17 @@ def test_fifty_at_once_are_served_or_told_to_come_again(served):
     assert len(texts) == 1
     served.idle()
     assert served.generate(prompt=PROMPT, max_new_tokens=0)[0] == 200
+
+
+def test_a_model_that_cannot_be_loaded_is_told_on_the_page():
+    def load():
+        raise InputError("x.gguf: is cut off")
+
+    with serving(load) as server:
+        status, told = server.ask("GET", "/api/model")
+        assert (status, told["state"], told["told"]) == (200, "failed", "x.gguf: is cut off")
+        body = json.dumps({"prompt": "x"}).encode()
+        assert server.ask("POST", "/api/generate", body) == (
+            503,
+            {"error": "the model is not there: x.gguf: is cut off"},
+        )

@@ -80,7 +80,12 @@ def test_two_runs_are_side_by_side_and_a_shell_takes_them_later():
     assert (one["label"], two["label"], two["parts"][0]["given"]) == ("one", "two", 4)
     empty = shell()
     assert empty.count(MARK) == 1 and "<form" not in empty and "connect-src" not in empty
-    live = shell(live=True)
+    live = shell(live={"temperature": 0.7, "seed": 4294967295})
+    assert re.findall(r'id="(temperature|seed|top_p)" value="([^"]+)"', live) == [
+        ("temperature", "0.7"),
+        ("top_p", "1"),
+        ("seed", "4294967295"),
+    ]
     assert payload(live) == [] and "connect-src 'self'" in live and "<form" in live
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import http.client
 import json
+import socket
 import threading
 import time
 from contextlib import contextmanager
@@ -66,14 +67,12 @@ class Served:
 
 
 @contextmanager
-def serving():
-    """Yield a server whose model is there."""
-    import socket
-
+def serving(load=small_model):
+    """Yield a server whose model is there, or could not be loaded."""
     bound = socket.socket()
     bound.bind(("127.0.0.1", 0))
     port = bound.getsockname()[1]
-    desk = Desk(small_model)
+    desk = Desk(load)
     config = uvicorn.Config(
         make_app(desk, port), loop="asyncio", http="h11", ws="none", lifespan="off", log_level="error"
     )
@@ -85,7 +84,6 @@ def serving():
     while desk.model is None and desk.state != "failed":
         assert time.monotonic() < end
         time.sleep(0.05)
-    assert desk.state == "ready", desk.told
     yield Served(desk, port)
     server.should_exit = True
     thread.join(20)
