@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-import dataclasses
 from pathlib import Path
 
 from actlab.errors import InputError
@@ -29,7 +28,7 @@ def read_checkpoint(source: str | Path) -> Checkpoint:
     """
     text = str(source)
     if text == "smollm2":  # the file's own name for it is another
-        return dataclasses.replace(read_gguf(smollm2_file()), name="SmolLM2-135M-Instruct")
+        return replace(read_gguf(smollm2_file()), name="SmolLM2-135M-Instruct")
     if text.startswith("hf:"):
         return replace(read_folder(from_hub(text[3:])), name=text[3:], source=text)
     path = Path(text)

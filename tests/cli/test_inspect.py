@@ -43,14 +43,8 @@ def test_what_cannot_be_is_one_line(actlab, here, argv, why):
     before = sorted(here.iterdir())
     argv = argv.split()
     # what is wrong with a change is seen before anything of it is read
-<<<<<<< HEAD
-    model = (
-        [] if "--model" in argv or ("--prompt" not in argv and "--text" not in argv) else ["--model", FOLDER]
-    )
-=======
     reads = "--prompt" in argv or "--text" in argv
     model = ["--model", FOLDER] if reads and "--model" not in argv else []
->>>>>>> page
     code, out, err = actlab("inspect", *argv, *model)
     assert code == 2 and why in err and err.count("\n") == 1 and out == ""
     assert sorted(here.iterdir()) == before
