@@ -29,8 +29,7 @@ def go(run, path, **kwargs):
 
 
 def final_state(run, folder):
-    program = Program(run.setup)
-    return Checkpoints(folder.checkpoints).restore(jax.eval_shape(program.init, run.numbers))
+    return Checkpoints(folder.checkpoints).restore(jax.eval_shape(run.program.init, run.numbers))
 
 
 def assert_equal(a, b):
@@ -64,7 +63,7 @@ def test_the_compiled_run_is_the_plain_loop(small_run, blobs, tmp_path):
         act="gelu", optimizer=sgd(learning_rate=0.1), steps=20, stats=StatsConfig(every=10, rows=1)
     )
     _, folder = go(run, tmp_path / "run")
-    program = Program(run.setup)
+    program = run.program
     state = program.init(run.numbers)
     params, losses = state.params, []
     key = jax.random.fold_in(jax.random.key(jnp.uint32(0)), 1)
