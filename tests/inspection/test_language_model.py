@@ -29,7 +29,8 @@ def test_a_text_is_the_prompt_and_what_was_drawn():
     t = trace()
     ids = lm().encode(TEXT)
     assert t.tokens[: t.prompt].tolist() == ids and len(t) == len(ids) + 20
-    assert t.text == lm().tokenizer.decode(t.tokens.tolist())
+    whole = lm().tokenizer.decode(t.tokens.tolist())
+    assert whole in (t.text, t.text + "\ufffd")  # a stream may end within a character
     assert (t["next.token"][:-1] == t.tokens[1:]).all()
 
 
