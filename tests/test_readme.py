@@ -71,6 +71,9 @@ def test_the_commands_build(command, tmp_path, monkeypatch):
     words = [w.split(",")[0] if w.startswith(("seed", "activation=relu,")) else w for w in words]
     monkeypatch.chdir(tmp_path)
     pl.DataFrame({"size": range(200), "kind": ["a", "b"] * 100}).write_parquet("mine.parquet")
+    (tmp_path / "big").mkdir()
+    for name, array in (("x", np.ones((200, 3))), ("y", np.arange(200) % 2)):
+        np.save(tmp_path / "big" / name, array)
     build(composing.compose(composing.open_activation(words)))
 
 

@@ -210,6 +210,8 @@ def picture(r: Reading) -> str:
     shown = min(SHOWN, r.passages.bands.count("strongest"))
     block = (shown + 1) * LINE + 26
     height = 60 + len(r.target.labels) * block
+    looked, there = r.passages.texts
+    told = "of" if looked == there else f"of {looked:,} of"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" font-family="sans-serif">',
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
@@ -217,7 +219,7 @@ def picture(r: Reading) -> str:
         text_line(
             12,
             40,
-            f"strongest passages of {r.source}; framed: the token with the score",
+            f"strongest passages, {told} {r.source}; framed: the token with the score",
             11,
             colour=SOFT,
         ),

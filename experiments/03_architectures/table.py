@@ -1,4 +1,4 @@
-"""Test accuracy, PSNR of pictures, or root mean squared error of the runs under a folder, by experiment and activation: mean and spread over seeds.
+"""Test accuracy, PSNR, or root mean squared error of the runs under a folder: mean and spread over seeds.
 
 python experiments/03_architectures/table.py runs/03_architectures
 """
@@ -29,7 +29,8 @@ def main(folder: Path) -> None:
         scores = info["scores"]
         accuracy = scores.get("test accuracy")
         unit = "%" if accuracy is not None else "dB" if choices.data == "picture" else "RMSE"
-        value = {"dB": psnr, "RMSE": math.sqrt, "%": lambda _: 100 * accuracy}[unit](scores["test loss"])
+        loss = scores["test loss"]
+        value = 100 * accuracy if unit == "%" else psnr(loss) if unit == "dB" else math.sqrt(loss)
         name = choices.experiment or f"{choices.model} on {choices.data}"
         kind = (name, choices.activation, info["parameters"], unit)
         found[kind][config.seed] = value
