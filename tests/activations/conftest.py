@@ -29,8 +29,7 @@ def derivatives():
 
     @functools.cache
     def compiled(act):
-        slope = jax.grad(act)
-        return jax.jit(jax.vmap(lambda x: (act(x), slope(x), jax.grad(slope)(x))))
+        return jax.jit(jax.vmap(lambda x: (act(x), *jax.value_and_grad(jax.grad(act))(x))))
 
     def evaluate(act, x):
         size = 256 if x.size <= 256 else -(-x.size // 4096) * 4096

@@ -6,6 +6,7 @@ Unit: |got - true| / (eps * max(|true|, |x * dtrue/dx|)). The list of functions 
 """
 
 import contextlib
+import functools
 import math
 
 import jax
@@ -117,26 +118,32 @@ PARAMETERS = [
 ]
 
 
+XS = np.linspace(-9.0, 9.0, 37, dtype=np.float32) + np.float32(0.013)
+
+
+@functools.cache
+def by_value(name, parameter):
+    """f at `XS` and its derivatives by a parameter in both modes, compiled once for all values of one shape."""
+
+    def g(p):
+        return getattr(actlab, name)(jnp.asarray(XS), **{parameter: p})
+
+    return jax.jit(lambda p: (g(p), jax.jacrev(g)(p), jax.jacfwd(g)(p)))
+
+
 @pytest.mark.parametrize(("name", "parameter", "value"), PARAMETERS)
 def test_parameter_values_and_gradients(name, parameter, value):
-    f = getattr(actlab, name)
-    spec = f.spec
-    xs = np.linspace(-9.0, 9.0, 37, dtype=np.float32) + np.float32(0.013)
+    spec = getattr(actlab, name).spec
     fixed = spec.at(**{parameter: value})
     edges = [k.at for k in (*fixed.kinks, *fixed.jumps)]
     loose = promise(spec, "float32", 0) / oracle.PROMISE["float32"][0]
     given = jnp.asarray(value, "float32")
     value = np.asarray(given, np.float64)
-
-    def g(p):
-        return f(jnp.asarray(xs), **{parameter: p})
-
-    got, slopes = jax.jit(lambda p: (g(p), jax.jacrev(g)(p)))(given)
+    got, slopes, forward = map(np.asarray, by_value(name, parameter)(given))
+    np.testing.assert_allclose(slopes, forward, rtol=1e-5, atol=1e-6)
     for index in np.ndindex(value.shape):
-        along = jnp.zeros_like(given).at[index].set(1.0)
-        moved = jax.jvp(g, (given,), (along,))[1]
-        np.testing.assert_allclose(slopes[(slice(None), *index)], moved, rtol=1e-5, atol=1e-6)
-        for i, x in enumerate(np.asarray(xs, np.float64)):
+        moved = forward[(slice(None), *index)]
+        for i, x in enumerate(np.asarray(XS, np.float64)):
             if any(abs(x - at) < 1e-4 for at in edges):
                 continue
             exact = {parameter: tuple(map(float, value)) if value.ndim else float(value)}
