@@ -51,8 +51,10 @@ def bounded_memory():
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):
-    before = os.environ.get("ACTLAB_CACHE")
-    os.environ["ACTLAB_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    before, folder = os.environ.get("ACTLAB_CACHE"), tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # of all workers
+    os.environ["ACTLAB_CACHE"] = str(folder / "cache")
     prepare()  # programs compiled by one test are there for the next, as they are for a user
     yield
     if before is None:
