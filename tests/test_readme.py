@@ -56,7 +56,7 @@ def test_the_lines_about_what_goes_on_inside_run():
     model = nnx.Sequential(nnx.Linear(3, 4, rngs=nnx.Rngs(0)), nnx.relu, nnx.Linear(4, 2, rngs=nnx.Rngs(1)))
     x = jnp.ones((5, 3))
     names = {"actlab": actlab, "jnp": jnp, "params": {"w": jnp.ones((3, 2))}, "x": x, "nnx_model": model}
-    (lines,) = EXAMPLES[2:]
+    lines, _ = EXAMPLES[2:]  # the last is run with SmolLM2's other tests
     exec(lines, names)
     assert names["seen"].gradients["hidden.pre"].count == 10
     assert np.isfinite(names["stats"][next(iter(names["stats"]))].mean)

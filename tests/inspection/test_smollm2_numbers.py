@@ -1,6 +1,7 @@
 """SmolLM2's numbers against transformers and torch, see tests/conformance/smollm2.py for how those were made."""
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from actlab import inspection
 from actlab.inspection import Capture
 from actlab.inspection.language_model import LanguageModel
 
@@ -82,3 +84,13 @@ def test_greedy_texts(lm):
         trace = lm.generate(greedy["ids"], max_new_tokens=len(greedy["next"]))
         assert trace.tokens[trace.prompt :].tolist() == greedy["next"]
         assert "".join(trace.pieces[trace.prompt :]) == greedy["text"]
+
+
+def test_the_lines_of_the_readme(lm, monkeypatch):
+    readme = (HERE.parents[1] / "README.md").read_text()
+    (lines,) = [e for e in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "inspection.load" in e]
+    monkeypatch.setattr(inspection, "load", lambda name: lm)
+    names = {}
+    exec(lines, names)
+    assert "France is" in names["trace"].text and names["trace"].prompt == 5
+    assert names["trace"].site("blocks.3.mlp.act").pre.shape == (len(names["trace"]), 1536)
