@@ -117,7 +117,7 @@ def _newton(
         def body(state):
             p, best, i = state
             step = jnp.linalg.solve(jax.jacfwd(off)(p, target), off(p, target))
-            tried = p - jnp.asarray(_TRIED, p.dtype)[:, None] * step
+            tried = p[None] - jnp.multiply.outer(jnp.asarray(_TRIED, p.dtype), step)
             sizes = jax.vmap(lambda v: size(off(v, target)))(tried)
             at = jnp.argmin(sizes)
             better = sizes[at] < best

@@ -10,9 +10,9 @@ Q'(1) = 1, and a whole network's C'(1) = 1.5 (DKS) or C''(1) = 0.3 (TAT), relati
 
 from __future__ import annotations
 
+import argparse
 import time
 
-import numpy as np
 from dks.base import activation_transform as dks
 from dks.base.activation_getter import get_activation_function
 
@@ -66,8 +66,8 @@ def theirs(name: str, method: str) -> dict[str, float]:
     return found[known]
 
 
-def main() -> None:
-    """Print the figures."""
+def of_moments() -> None:
+    """Print what the moments of the whole catalogue take."""
     f = get_activation_function("tanh")
     dks._estimate_gaussian_mean(f)  # reads the nodes
     names = theoretical()
@@ -83,6 +83,11 @@ def main() -> None:
     print(
         f"  dks, E f and E f^2 of tanh alone: {rival:.3f} s, {rival / (ours / len(names)):.0f} times one of ours"
     )
+
+
+def of_transforms() -> None:
+    """Print what transforms take, and how well they are solved."""
+    dks._estimate_gaussian_mean(get_activation_function("tanh"))  # reads the nodes
     many = range(20, 84)
     print(
         f"\n{'':16}{'dks s':>9}{'error':>9}{'ours s':>9}{'error':>9}{'ratio':>8}{'64 depths s':>13}{'each':>9}"
@@ -99,7 +104,17 @@ def main() -> None:
             f"{batch:13.3f}{batch / len(many):9.4f}",
             flush=True,
         )
-    print("\nnumpy", np.__version__)
+
+
+def main() -> None:
+    """Print the figures, or one half of them."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", choices=("moments", "transforms"))
+    only = parser.parse_args().only
+    if only != "transforms":
+        of_moments()
+    if only != "moments":
+        of_transforms()
 
 
 if __name__ == "__main__":
