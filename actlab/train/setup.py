@@ -100,6 +100,11 @@ class Setup:
                     f"label_noise={self.label_noise} is of classes and {self.data.name} has real numbers to hit: "
                     "must be 0"
                 )
+        if self.label_noise and self.data.stream is not None and self.data.task == "tokens":
+            raise InputError(
+                f"label_noise={self.label_noise} wants labels in memory, and {self.data.name}'s tokens are streamed: "
+                "data.loader=memory"
+            )
         if self.batch_size % self.parallel.data:
             raise InputError(
                 f"batch_size={self.batch_size} must be a multiple of parallel.data={self.parallel.data}"

@@ -11,7 +11,7 @@ from actlab import models
 from actlab.activations import make
 from actlab.errors import InputError
 from actlab.stats import StatsConfig
-from actlab.train import adam, adamw, sgd
+from actlab.train import adam, adamw, draws, sgd
 from actlab.train.numbers import candidates
 from actlab.train.step import Program
 from actlab.values import Bound
@@ -161,9 +161,9 @@ def test_label_noise_draws_that_share_of_labels_once(small_run):
     setup = small_run(label_noise=0.5).setup
     program = Program(setup)
     state, y = program.init(program.own_numbers), jnp.asarray(setup.data.y_train)
-    noisy = program.labels(state, y)
+    noisy = draws.noisy(program.setup, state, y)
     assert 0.25 < float((noisy != y).mean()) < 0.5  # a class drawn is the right one in a quarter of cases
-    np.testing.assert_array_equal(noisy, program.labels(state._replace(step=state.step + 9), y))
+    np.testing.assert_array_equal(noisy, draws.noisy(program.setup, state._replace(step=state.step + 9), y))
     with pytest.raises(InputError, match=r"label_noise=1.5: must be in \[0, 1\]"):
         small_run(label_noise=1.5)
 

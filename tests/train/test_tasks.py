@@ -14,6 +14,7 @@ from actlab.errors import InputError
 from actlab.nn import Activation
 from actlab.stats import StatsConfig
 from actlab.train import train
+from actlab.train.draws import noisy as noisy_labels
 from actlab.train.folder import RunFolder
 from actlab.train.losses import Loss
 from actlab.train.setup import Setup
@@ -136,6 +137,6 @@ def test_tokens_want_a_model_that_takes_them(small_run):
 def test_label_noise_replaces_tokens(small_run):
     program = small_run(data=texts(), model=Bigram, act=make("relu"), label_noise=0.5).program
     y = jnp.asarray(texts().y_train)
-    noisy = program.labels(program.init(program.own_numbers), y)
+    noisy = noisy_labels(program.setup, program.init(program.own_numbers), y)
     assert noisy.shape == y.shape
     assert float((noisy != y).mean()) == pytest.approx(0.5 * 4 / 5, abs=0.06)
