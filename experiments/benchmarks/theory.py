@@ -1,7 +1,7 @@
 """Moments and transforms against dks' numpy core, in one process, by processor seconds.
 
 pip install dks==0.1.2 autograd absl-py
-python experiments/benchmarks/theory.py > ../07_theory/benchmark.txt
+python experiments/benchmarks/theory.py > ../08_theory/benchmark.txt
 
 Ours: compiling apart. dks reads its quadrature's nodes from a file first, which is not counted. The error of a
 transform is by how much it misses what it is made for, a plain network of 50 layers, by our moments: Q(1) = 1,

@@ -1,6 +1,6 @@
 """The gradient's factor of plain tanh networks of width 512 again, in networks of their own.
 
-python experiments/07_theory/independent.py > independent.txt
+python experiments/08_theory/independent.py > independent.txt
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Published constants of signal propagation, what the library computes, and the difference.
 
-python experiments/07_theory/constants.py > constants.txt
+python experiments/08_theory/constants.py > constants.txt
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Maps of variance, correlation and gradient against networks of width 512 to 2,048, layer by layer.
 
-python experiments/07_theory/measured.py [--png measured.png] > measured.txt
+python experiments/08_theory/measured.py [--png measured.png] > measured.txt
 
 Of every layer the next one is predicted from what the layer actually has: its own q, its own correlation. What is
 left is averaged over the layers of each network; the networks' mean is divided by its standard error. Layers are not
