@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from actlab.errors import InputError, suggest
@@ -43,7 +44,8 @@ def _files(path: Path) -> Iterator[str]:
         raise InputError(f"{path} is neither a file nor a folder, nor asv")
     for file in files:
         try:
-            with file.open(encoding="utf-8-sig") as lines:
+            with file.open(encoding="utf-8-sig") as opened:
+                lines = iter(partial(opened.readline, LONGEST), "")  # a line may be the whole file
                 yield from _paragraphs(lines, gap=True)
         except UnicodeDecodeError as e:
             raise InputError(f"{file} is not UTF-8: {e.reason}; convert it, e.g. with iconv -t UTF-8") from e
@@ -59,7 +61,7 @@ def _paragraphs(lines: Iterator[str], *, gap: bool) -> Iterator[str]:
         if line.strip():
             waiting.append(line if line.endswith("\n") else line + "\n")
             size += len(line)
-        if waiting and (not gap or not line.strip() or size > LONGEST):
+        if waiting and (not gap or not line.strip() or size >= LONGEST):
             yield "".join(waiting).rstrip("\n")
             waiting, size = [], 0
     if waiting:

@@ -66,6 +66,11 @@ def make_edits(
         InputError: a site, unit or shape that the model does not have, or numbers that are infinite.
 
     """
+    for kind, given in (("ablate", ablate), ("scale", scale), ("steer", steer), ("patch", patch)):
+        if given is not None and not isinstance(given, Mapping):
+            raise InputError(
+                f"{kind}: takes a mapping by site, like {{'blocks.0.mlp.act': ...}}, not {given!r:.60}"
+            )
     made: dict[str, Edit] = {}
 
     def at(name: str) -> tuple[str, int, int]:
@@ -79,6 +84,8 @@ def make_edits(
         name, width, size = at(given)
         edit = now(name, width)
         factor = edit.factor.copy().reshape(-1, size)
+        if isinstance(units, (str, int, float)):
+            raise InputError(f"ablate: {given} takes several units, like [17, 912], not {units!r:.60}")
         for unit in units:
             factor[_unit(unit, len(factor), given)] = 0
         made[name] = edit._replace(factor=factor.reshape(-1))
@@ -103,21 +110,26 @@ def make_edits(
         made[name] = edit._replace(push=edit.push + _finite(vector, given, (width,)))
     for given, values in (patch or {}).items():
         name, width, _ = at(given)
-        rows = np.asarray(values, np.float32)
+        rows = _numbers(values, given)
         if rows.ndim != 2 or rows.shape[1] != width:
             raise InputError(
                 f"patch: {given} takes vectors (tokens, {width}), not an array of shape {rows.shape}"
             )
         rows = rows[:positions]
+        none = np.isnan(rows).all(1)
+        if not np.isfinite(rows[~none]).all():
+            raise InputError(f"patch: {given}: a vector is finite, or all NaN where none is to be")
         whole = np.zeros((positions, width), np.float32)
         patched = np.zeros(positions, bool)
-        patched[: len(rows)] = np.isfinite(rows).all(1)
-        whole[: len(rows)] = np.where(patched[: len(rows), None], rows, 0)
+        patched[: len(rows)] = ~none
+        whole[: len(rows)] = np.where(none[:, None], 0, rows)
         made[name] = now(name, width)._replace(patch=whole, patched=patched)
     return {name: Edit(*(None if x is None else jnp.asarray(x) for x in e)) for name, e in made.items()}
 
 
 def _site(given: str, a: Architecture) -> tuple[str, int, int]:
+    if not isinstance(given, str):
+        raise InputError(f"{given!r} is no site: it is named like 'blocks.0.mlp.act'")
     name = given + ".post" if given.endswith("mlp.act") else given
     known = {f"blocks.{i}.{site}": width for i in range(a.depth) for site, width in a.sites.items()}
     if name not in known:
@@ -131,11 +143,15 @@ def _unit(unit: int, count: int, given: str) -> int:
     return int(unit)
 
 
-def _finite(value: Any, given: str, shape: tuple[int, ...] | None) -> np.ndarray:
+def _numbers(value: Any, given: str) -> np.ndarray:
     try:
-        numbers = np.asarray(value, np.float32)
+        return np.asarray(value, np.float32)
     except (TypeError, ValueError) as error:
         raise InputError(f"{given}: takes numbers, not {type(value).__name__}") from error
+
+
+def _finite(value: Any, given: str, shape: tuple[int, ...] | None) -> np.ndarray:
+    numbers = _numbers(value, given)
     if shape is not None and numbers.shape != shape:
         raise InputError(f"{given}: takes numbers of shape {shape}, not {numbers.shape}")
     if not np.isfinite(numbers).all():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,11 +18,12 @@ from actlab.errors import InputError, suggest
 from actlab.inspection.architecture import Architecture
 from actlab.inspection.capture import Capture
 from actlab.inspection.checkpoint import Checkpoint
-from actlab.inspection.decoder import Decoder, Kept
+from actlab.inspection.decoder import Decoder
 from actlab.inspection.interventions import Edits, make_edits
 from actlab.inspection.load import read_checkpoint
-from actlab.inspection.observing import Read, Seen, read, write
-from actlab.inspection.sampling import Filters, Sampling
+from actlab.inspection.observing import Seen
+from actlab.inspection.programs import empty, read_texts, write_texts
+from actlab.inspection.sampling import Sampling
 from actlab.inspection.tokenizer import Tokenizer
 from actlab.inspection.trace import Trace, join
 
@@ -113,12 +113,14 @@ class LanguageModel:
         """Return the tokens of a text, of a chat (messages of role and content), or those given.
 
         Raises:
-            InputError: nothing in it, or tokens the model does not have.
+            InputError: nothing in it, tokens the model does not have, or another kind of thing.
 
         """
+        if not isinstance(prompt, (str, list, tuple, np.ndarray)):
+            raise InputError(f"the prompt must be a text, a chat or tokens, not {type(prompt).__name__}")
         if isinstance(prompt, str):
             ids = self.tokenizer.encode(prompt)
-        elif prompt and isinstance(prompt[0], Mapping):
+        elif len(prompt) and isinstance(prompt[0], Mapping):
             ids = self.tokenizer.chat(prompt)
         else:
             ids = list(prompt)
@@ -144,9 +146,8 @@ class LanguageModel:
             max_new_tokens: so many at most.
             capture: what is recorded, see `Capture`.
             settings: `temperature`, `top_k`, `top_p`, `min_p`, `seed` of `Sampling` (greedy if nothing is said);
-                `ablate`,
-                `scale`, `steer`, `patch` of `make_edits`; `swap`, see `run`; ``stop_at_end=False`` writes on after
-                an end mark.
+                `ablate`, `scale`, `steer`, `patch` of `make_edits`, the same for every text; `swap`, see `run`;
+                ``stop_at_end=False`` writes on after an end mark.
 
         Raises:
             InputError: settings that cannot be, a text longer than the model's context, or vectors kept of more than
@@ -201,9 +202,14 @@ class LanguageModel:
             raise InputError(f"max_new_tokens={new!r}: must be an integer >= 0")
         settings = dict(settings)
         model = self
-        for where, act in (settings.pop("swap", None) or {}).items():
+        swap = settings.pop("swap", None) or {}
+        if not isinstance(swap, Mapping):
+            raise InputError(f"swap: takes activations by place, like {{'act': 'relu'}}, not {swap!r:.60}")
+        for where, act in swap.items():
             model = model.swapped(act, _blocks_of(where, self.architecture))
         stop = settings.pop("stop_at_end", True)
+        if not isinstance(stop, bool):
+            raise InputError(f"stop_at_end={stop!r}: must be True or False")
         named = {k: settings.pop(k) for k in ("ablate", "scale", "steer", "patch") if k in settings}
         if named.get("patch"):
             named["patch"] = {site: _values(given, site) for site, given in named["patch"].items()}
@@ -230,7 +236,7 @@ class LanguageModel:
                 f"vectors and rows kept of {needed:,} tokens would be {size / 2**30:.1f} GiB, the limit is "
                 f"{MOST_KEPT >> 30}: keep fewer by values= and rows= of Capture"
             )
-        return _Job(model, prompts, new, capture, sampling, make_edits(a, room, **named), room, bool(stop))
+        return _Job(model, prompts, new, capture, sampling, make_edits(a, room, **named), room, stop)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -251,7 +257,7 @@ class _Job:
         by = self.sampling.filters()
         several = len(self.prompts)
         fixed = (self.model.graph, self.model.weights)
-        kept = _empty(*fixed, self.room, several)
+        kept = empty(*fixed, self.room, several)
         lengths = np.asarray([len(p) for p in self.prompts])
         token = np.zeros(several, np.int32)
         for start in range(0, int(lengths.max()), CHUNK):
@@ -261,7 +267,7 @@ class _Job:
                 tokens[i, : len(own[:CHUNK])] = own[:CHUNK]
                 known[i, : max(0, len(own) - 1)] = own[1:]
             last = np.clip(lengths - 1 - start, 0, CHUNK - 1).astype(np.int32)
-            got = _read(*fixed, kept, tokens, known, np.int32(start), last, by, self.edits, self.capture)
+            got = read_texts(*fixed, kept, tokens, known, np.int32(start), last, by, self.edits, self.capture)
             kept, drawn = got.kept, np.asarray(got.drawn)
             seen = _host(got.seen)
             for i, ids in enumerate(self.prompts):
@@ -272,7 +278,7 @@ class _Job:
         ends = np.asarray(sorted(self.model.tokenizer.eos) if self.stop else [], np.int32)
         going = np.ones(several, bool)
         for done in range(0, self.new, STEPS):
-            seen, drawn, kept = _write(
+            seen, drawn, kept = write_texts(
                 *fixed, kept, token, (lengths + done).astype(np.int32), by, self.edits, self.capture, STEPS
             )
             seen, drawn = _host(seen), np.asarray(drawn)
@@ -372,41 +378,3 @@ def _named(act: Act) -> dict[str, Any]:
 
 def _host(seen: Seen) -> dict[str, np.ndarray]:
     return {name: np.asarray(x) for name, x in jax.device_get(seen).items()}
-
-
-# Over several texts all but weights, filters and edits is theirs alone. One text is not mapped: products with a
-# single vector are quicker than with a matrix of one row.
-def _over_texts(f: Any, several: int, axes: tuple[int | None, ...], *arguments: Any) -> Any:
-    if several > 1:
-        return jax.vmap(f, in_axes=axes)(*arguments)
-    own = [
-        x if axis is None else jax.tree.map(lambda v: v[0], x)
-        for x, axis in zip(arguments, axes, strict=True)
-    ]
-    return jax.tree.map(lambda v: v[None], f(*own))
-
-
-@partial(jax.jit, static_argnames=("graph", "room", "several"))
-def _empty(graph: nnx.GraphDef, weights: nnx.State, room: int, several: int) -> list[Kept]:
-    made = nnx.merge(graph, weights).room(room)
-    return jax.tree.map(lambda x: jnp.zeros((several, *x.shape), x.dtype), made)
-
-
-@partial(jax.jit, static_argnames=("graph", "capture"), donate_argnames="kept")
-def _read(graph, weights, kept, tokens, known, start, last, by: Filters, edits, capture) -> Read:
-    model = nnx.merge(graph, weights)
-
-    def one(kept, tokens, known, last):
-        return read(model, kept, tokens, known, start, last, by, edits, capture)
-
-    return _over_texts(one, tokens.shape[0], (0, 0, 0, 0), kept, tokens, known, last)
-
-
-@partial(jax.jit, static_argnames=("graph", "capture", "steps"), donate_argnames="kept")
-def _write(graph, weights, kept, token, start, by: Filters, edits, capture, steps):
-    model = nnx.merge(graph, weights)
-
-    def one(kept, token, start):
-        return write(model, kept, token, start, by, edits, capture, steps)
-
-    return _over_texts(one, token.shape[0], (0, 0, 0), kept, token, start)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-NEAR_ZERO = 1e-3  # a value is near zero below this part of its vector's root mean square
+NEAR_ZERO = 1e-3  # a value is near zero up to this part of its vector's root mean square
 
 
 class Vector(NamedTuple):
@@ -20,7 +20,7 @@ class Vector(NamedTuple):
     ``skew`` and ``kurtosis`` are of the D numbers about their mean, kurtosis 0 for a Gaussian; both NaN where all
     are equal.
     ``participation`` is (sum x^2)^2 / (D sum x^4): 1 where all are of one size, 1/D where one is all; NaN for a
-    vector of zeros. ``negative`` and ``near_zero`` are shares, the latter of |x| < 1e-3 rms.
+    vector of zeros. ``negative`` and ``near_zero`` are shares, the latter of |x| <= 1e-3 rms.
     """
 
     l2: jax.Array

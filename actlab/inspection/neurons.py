@@ -148,7 +148,7 @@ class Neurons:
     def load(path: Path | str) -> Neurons:
         """Return what was saved; raise InputError for another file."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             told = json.loads(bytes(arrays.pop("told")))
             if told["format"] != FORMAT:

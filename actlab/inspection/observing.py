@@ -153,7 +153,8 @@ def _saturated(a: Architecture, blocks: Sequence[int], pre: dict[int, jax.Array]
 
     def share(act: Act, x: jax.Array) -> jax.Array:
         slope = jax.jvp(act, (x,), (jnp.ones_like(x),))[1]
-        return jnp.mean(jnp.abs(slope) < SATURATION * steepest(act), -1, dtype=jnp.float32)
+        flat = jnp.mean(jnp.abs(slope) < SATURATION * steepest(act), -1, dtype=jnp.float32)
+        return jnp.where(jnp.isfinite(jnp.sum(x, -1)), flat, jnp.nan)
 
     alike: dict[Act, list[int]] = defaultdict(list)
     for i in blocks:

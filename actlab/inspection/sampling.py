@@ -105,8 +105,8 @@ def _filtered(logits: jax.Array, by: Filters) -> jax.Array:
         enough = by.top_p * jnp.sum(weight, -1, keepdims=True)
         return _above(x, lambda kept: jnp.sum(jnp.where(kept, weight, 0.0), -1, keepdims=True) >= enough)
 
-    x = logits / by.temperature
-    x = x - jnp.max(x, -1, keepdims=True)
+    # differences first: of a tiny temperature they may be infinite, the largest stays 0
+    x = (logits - jnp.max(logits, -1, keepdims=True)) / jnp.maximum(by.temperature, 1e-30)
     x = jax.lax.cond(by.top_k > 0, likeliest, lambda x: x, x)
     x = jax.lax.cond(by.top_p < 1, nucleus, lambda x: x, x)
     return jnp.where(jnp.exp(x) >= by.min_p, x, -jnp.inf)

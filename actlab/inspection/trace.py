@@ -6,7 +6,6 @@ Shapes: N tokens, L blocks looked at, H heads, k candidates or units, W width of
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,19 +123,11 @@ class Trace:
             InputError: the model has no such site; it has one, but nothing was recorded there.
 
         """
-        sites = self.about["sites"]
-        first, number, *rest = [*name.split("."), ""]
-        own = ".".join(rest).rstrip(".")
-        known = {*sites, "mlp.act"}
-        if (
-            first != "blocks"
-            or not number.isdecimal()
-            or int(number) >= self.about["depth"]
-            or own not in known
-        ):
-            every = [f"blocks.{i}.{s}" for i in range(self.about["depth"]) for s in known]
-            raise InputError(f"{name!r} is no site of {self.about['model']}{suggest(name, every)}")
-        block = int(number)
+        known = (*self.about["sites"], "mlp.act")
+        every = {f"blocks.{i}.{s}": (i, s) for i in range(self.about["depth"]) for s in known}
+        if name not in every:
+            raise InputError(f"{name!r} is no site of {self.about['model']}{suggest(str(name), every)}")
+        block, own = every[name]
 
         def values(site: str) -> np.ndarray | None:
             return self.arrays.get(f"value.blocks.{block}.{site}")
@@ -264,17 +255,22 @@ class Trace:
         if not path.is_file():
             raise InputError(f"{path}: no such file")
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             told = json.loads(bytes(arrays.pop("told")))
             if told["format"] != FORMAT:
                 raise InputError(f"{path}: a trace of format {told['format']}, this actlab reads {FORMAT}")
             tokens = arrays.pop("tokens")
             labels = {int(i): text for i, text in told["labels"].items()}
-            return Trace(tokens, tuple(told["pieces"]), labels, int(told["prompt"]), arrays, told["about"])
-        except (KeyError, ValueError, TypeError, OSError, zipfile.BadZipFile, AttributeError) as error:
-            if isinstance(error, InputError):
-                raise
+            pieces, prompt, about = tuple(told["pieces"]), int(told["prompt"]), dict(told["about"])
+            if {len(x) for x in (pieces, *arrays.values())} != {len(tokens)} or not 0 <= prompt <= len(
+                tokens
+            ):
+                raise InputError(f"{path} is no trace: its records are not of one length")
+            return Trace(tokens, pieces, labels, prompt, arrays, about)
+        except InputError:
+            raise
+        except Exception as error:  # NumPy's, zipfile's, zlib's and json's have no common parent
             raise InputError(f"{path} is no trace: {' '.join(str(error).split()):.120}") from error
 
 
@@ -282,11 +278,13 @@ def join(parts: Sequence[Trace]) -> Trace:
     """Return the parts of a stream as one trace.
 
     Raises:
-        InputError: there are none.
+        InputError: there are none, or they do not record the same.
 
     """
     if not parts:
         raise InputError("there are no parts to join")
+    if any(p.arrays.keys() != parts[0].arrays.keys() for p in parts):
+        raise InputError("the parts do not record the same: they are of different runs")
     tokens = np.concatenate([p.tokens for p in parts])
     arrays = {name: np.concatenate([p.arrays[name] for p in parts]) for name in parts[0].arrays}
     # rows come with room for what had not been read yet

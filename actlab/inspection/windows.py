@@ -18,6 +18,7 @@ from actlab.errors import InputError
 from actlab.inspection.decoder import Decoder
 from actlab.inspection.interventions import Edits
 from actlab.inspection.language_model import LanguageModel
+from actlab.inspection.measures import heads, vector
 
 
 class Windows(NamedTuple):
@@ -52,11 +53,13 @@ def windows(
         InputError: sizes that cannot be, or no text with two tokens.
 
     """
-    if not 2 <= window <= lm.architecture.context:
+    if isinstance(texts, str):
+        raise InputError("texts: takes several, like [text]")
+    if not isinstance(window, int) or not 2 <= window <= lm.architecture.context:
         raise InputError(
             f"window={window}: must be from 2 to the model's {lm.architecture.context:,} positions"
         )
-    if batch < 1:
+    if not isinstance(batch, int) or batch < 1:
         raise InputError(f"batch={batch}: must be an integer >= 1")
     waiting: list[tuple[int, list[int]]] = []
     some = False
@@ -95,9 +98,8 @@ def _pass(model: Decoder, tokens: jax.Array, edits: Edits) -> tuple[jax.Array, U
     logits, _ = model(tokens, model.room(n), jnp.arange(n), edits, see)
     out = "mlp.post" if model.architecture.mlp == "gated" else "mlp.act.post"
     units = Units(*(jnp.stack(taken[site]) for site in ("mlp.act.pre", "mlp.act.post", out)))
-    p = jnp.stack(taken["attention.weights"])
-    entropy = -jnp.sum(p * jnp.log(jnp.where(p > 0, p, 1.0)), -1)
-    return logits, units, entropy
+    scores, weights = (jnp.stack(taken[f"attention.{name}"]) for name in ("scores", "weights"))
+    return logits, units, heads(scores, weights, jnp.arange(n)).entropy
 
 
 @partial(jax.jit, static_argnames="graph")
@@ -136,7 +138,7 @@ def behaviour_of(
     """Return sums over the tokens of windows (B, T) after each one's first, and how many those are.
 
     ``zeros``: share of units with output 0; ``inactive``: with |output| below 1 % of the largest; ``participation``
-    of outputs; ``attention``: entropy in nats, mean over heads.
+    of outputs, 0 where all are; ``attention``: entropy in nats, mean over heads.
     """
     model = nnx.merge(graph, weights)
 
@@ -144,14 +146,12 @@ def behaviour_of(
         logits, units, entropy = _pass(model, ids, {})
         counts = valid.at[0].set(False).astype(jnp.float32)
         size = jnp.abs(units.value)
-        square = size / jnp.maximum(jnp.max(size, -1, keepdims=True), 1e-30)
-        square = square * square
-        share = jnp.sum(square, -1) ** 2 / jnp.maximum(jnp.sum(square * square, -1), 1e-30) / size.shape[-1]
+        measures = vector(units.value)
         each = Behaviour(
             jnp.pad(_surprisal(logits, ids), (1, 0))[None],
             jnp.mean(size == 0, -1, dtype=jnp.float32),
             jnp.mean(size < 0.01 * jnp.max(size, -1, keepdims=True), -1, dtype=jnp.float32),
-            share,
+            jnp.where(measures.largest == 0, 0.0, measures.participation),
             jnp.mean(entropy, 1),
         )
         return jax.tree.map(lambda x: jnp.sum(x * counts, -1), each), jnp.sum(counts)

@@ -20,7 +20,7 @@ const comparePanel = (body, shown, state) => filling(body, () => {
   const place = (run, i) => run.about.measured[state.site].indexOf(i), site = `site.${state.site}.${state.measure}`;
   const t = Math.min(state.t, n - 1), what = MEASURES[state.measure]?.title ?? state.measure;
   if (n) {
-    map("difference-layers", `${SITES[state.site] ?? state.site}, ${what}: difference`, "layer ↑  token →", Math.max(1, blocks.length), n, (r, c) => blocks.length ? minus(get(a, site, c, place(a, blocks[r])), get(b, site, c, place(b, blocks[r]))) : undefined,
+    map("difference-layers", `${siteName(a, state.site)}, ${what}: difference`, "layer ↑  token →", Math.max(1, blocks.length), n, (r, c) => blocks.length ? minus(get(a, site, c, place(a, blocks[r])), get(b, site, c, place(b, blocks[r]))) : undefined,
       (r) => String(blocks[r]), { row: Math.max(0, blocks.indexOf(state.layer)), column: t }, (r, c) => state.go({ layer: blocks[r], t: c }), (r, c) => `layer ${blocks[r]}, token ${c}`);
     const name = `heads.${state.ofHeads}`, shapes = [a, b].map((run) => run.arrays[name]?.shape ?? [0, 0, 0]), depth = Math.min(shapes[0][1], shapes[1][1]), heads = Math.min(shapes[0][2], shapes[1][2]);
     if (depth) map("difference-heads", `token ${t}: attention, ${HEADS[state.ofHeads].title}: difference`, "layer ↑  head →", depth, heads, (r, h) => minus(get(a, name, t, r, h), get(b, name, t, r, h)),

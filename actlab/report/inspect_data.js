@@ -77,7 +77,7 @@ const QUANTITIES = {
 };
 const MEASURES = {
   l2: { title: "L2 norm", log: true }, rms: { title: "root mean square", log: true }, mean: { title: "mean", signed: true },
-  variance: { title: "variance", log: true }, skew: { title: "skewness", signed: true }, kurtosis: { title: "kurtosis (Gaussian: 3)", log: true },
+  variance: { title: "variance", log: true }, skew: { title: "skewness", signed: true }, kurtosis: { title: "excess kurtosis (Gaussian: 0)", log: true, shift: 3 },
   negative: { title: "share negative", low: 0, high: 1 }, near_zero: { title: "share near zero", low: 0 },
   participation: { title: "participation ratio", log: true }, largest: { title: "largest |x|", log: true }, saturated: { title: "share saturated", low: 0 },
 };
@@ -94,3 +94,5 @@ const SITES = {
   resid_pre: "residual stream before the block", "attention.heads": "heads' outputs, concatenated", attn_out: "attention output", resid_mid: "residual stream after attention",
   "mlp.act.pre": "MLP pre-activation (gate)", "mlp.act.post": "MLP post-activation", "mlp.up": "MLP up", "mlp.post": "MLP post: activation × up", mlp_out: "MLP output", resid_post: "residual stream after the block",
 };
+// Where there is no gate the pre-activation is the map up itself.
+const siteName = (run, site) => (run.about.mlp === "plain" ? (SITES[site] ?? site).replace(" (gate)", "") : SITES[site] ?? site);

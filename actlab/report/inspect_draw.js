@@ -11,20 +11,21 @@ const SIGNED = { light: ramp(["#08519c", "#6baed6", "#f7f7f7", "#fdae6b", "#a636
 const css = (c) => `rgb(${c[0]},${c[1]},${c[2]})`;
 const inkOn = (c) => (0.299 * c[0] + 0.587 * c[1] + 0.114 * c[2] > 140 ? "#10151b" : "#ffffff");
 
-// A scale for values that are finite; NaN, infinite and absent ones have no place on it.
+// A scale for values that are finite; NaN, infinite and absent ones have no place on it. Logarithms are of v + shift.
 const makeScale = (values, how) => {
+  const shift = how.shift ?? 0;
   let low = Infinity, high = -Infinity, least = Infinity;
-  for (const v of values) if (Number.isFinite(v)) { if (v < low) low = v; if (v > high) high = v; if (v > 0 && v < least) least = v; }
+  for (const v of values) if (Number.isFinite(v)) { if (v < low) low = v; if (v > high) high = v; if (v + shift > 0 && v < least) least = v; }
   if (!(low <= high)) { low = 0; high = 1; least = 0.1; }
   if (how.signed) { high = Math.max(Math.abs(low), Math.abs(high)) || 1; low = -high; }
-  const log = how.log && high > 0;
+  const log = how.log && high + shift > 0, ln = (v) => Math.log(v + shift);
   low = log ? how.low ?? least : how.low ?? low;
   high = how.high ?? high;
-  if (!(high > low)) high = log ? low * 2 : low + (Math.abs(low) || 1) * 1e-3;
-  const place = (v) => (log ? (Math.log(v) - Math.log(low)) / (Math.log(high) - Math.log(low)) : (v - low) / (high - low));
+  if (!(high > low)) high = log ? low * 2 + shift : low + (Math.abs(low) || 1) * 1e-3;
+  const place = (v) => (log ? (ln(v) - ln(low)) / (ln(high) - ln(low)) : (v - low) / (high - low));
   const lut = () => (how.signed ? SIGNED[dark.matches ? "dark" : "light"] : VIRIDIS);
   return {
-    low, high, log, signed: how.signed, place, lut,
+    low, high, log, shift, signed: how.signed, place, lut,
     // what lies beyond by more than a rounding is told: -1 below, 1 above
     beyond: (v) => { const p = place(v); return Number.isFinite(v) || p === -Infinity ? (p > 1.001 ? 1 : p < -0.001 ? -1 : 0) : 0; },
     colour: (v) => lut()[Math.max(0, Math.min(255, Math.round(255 * place(v)) || 0))],
@@ -54,7 +55,7 @@ const key = (g, scale, x, y, width, unit) => {
   for (let i = 0; i < width; i++) { g.fillStyle = css(lut[Math.floor((i / width) * 256)]); g.fillRect(x + i, y, 1.5, 9); }
   g.fillStyle = style("--soft"); g.textAlign = "left"; g.fillText(number(scale.low), x, y + 22);
   g.textAlign = "right"; g.fillText(number(scale.high), x + width, y + 22);
-  g.textAlign = "center"; g.fillText([unit, scale.log ? "log scale" : ""].filter(Boolean).join(", "), x + width / 2, y + 22);
+  g.textAlign = "center"; g.fillText([unit, scale.log ? (scale.shift ? `log scale of it + ${scale.shift}` : "log scale") : ""].filter(Boolean).join(", "), x + width / 2, y + 22);
 };
 const clipped = (g, text, room) => {
   if (g.measureText(text).width <= room) return text;

@@ -30,7 +30,7 @@ const layerPanel = (body, shown, state) => filling(body, () => {
     const value = (r, t) => get(run, name, t, r);
     const words = (r, t) => `layer ${blocks[r]}, token ${t} ${piece(run, t)}: ${number(value(r, t))}`;
     cells(chart(body, `layers-${mark}`), {
-      rows: blocks.length, columns: run.n, value, scale, words, title: `${shown.length > 1 ? `${run.label}: ` : ""}${SITES[site] ?? site}, ${how.title}`,
+      rows: blocks.length, columns: run.n, value, scale, words, title: `${shown.length > 1 ? `${run.label}: ` : ""}${siteName(run, site)}, ${how.title}`,
       rowName: (r) => String(blocks[r]), columnName: tokenName(run), axes: "layer ↑  token →", unit: how.title, note: state.first ? "" : off(run, scale, value, blocks.length),
       cursor: { row: Math.max(0, blocks.indexOf(state.layer)), column: Math.min(state.t, run.n - 1) }, pick: (r, t) => state.go({ layer: blocks[r], t }),
     });

@@ -11,7 +11,7 @@ const controls = (run) => {
   options($("run-b"), [["-1", "none"], ...named.filter(([i]) => Number(i) !== state.a)], String(state.b));
   options($("quantity"), Object.entries(QUANTITIES).map(([k, q]) => [k, q.title]), state.quantity);
   const recorded = Object.keys(run.about.sites ?? {}).filter((s) => run.about.measured?.[s]?.length);
-  state.site = options($("site"), recorded.map((s) => [s, SITES[s] ?? s]), state.site);
+  state.site = options($("site"), recorded.map((s) => [s, siteName(run, s)]), state.site);
   const measures = Object.keys(run.arrays).filter((k) => k.startsWith(`site.${state.site}.`)).map((k) => k.slice(state.site.length + 6));
   const order = Object.keys(MEASURES);
   measures.sort((x, y) => order.indexOf(x) - order.indexOf(y));

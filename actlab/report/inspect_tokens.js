@@ -18,13 +18,12 @@ const odds = (run, row, came) => {
   const found = new Map();
   const k = run.arrays["next.candidates"]?.shape[1] ?? 0;
   const entry = (id) => found.get(id) ?? found.set(id, { id }).get(id);
-  let full = true, least = Infinity;
+  let full = true;
   for (let i = 0; i < k; i++) entry(get(run, "next.candidates", row, i)).raw = get(run, "next.log_probabilities", row, i);
   for (let i = 0; i < k; i++) {
     const p = get(run, "next.filtered_log_probabilities", row, i);
     if (p === -Infinity) { full = false; continue; }
     entry(get(run, "next.filtered_candidates", row, i)).left = p;
-    least = Math.min(least, p);
   }
   if (came !== undefined) {
     const own = entry(came);

@@ -144,6 +144,9 @@ def test_layers_heads_and_neurons(tab, trace):
     said = figures(tab.text("[data-chart=layers-a] .said"))
     assert said[:2] == [layer, t]
     close(said[-1], trace["site.resid_post.l2"][t, layer])
+    choose(tab, "#measure", "kurtosis")  # below 0 too: its scale is of kurtosis + 3
+    close(figures(tab.text("[data-chart=layers-a] .said"))[-1], trace["site.resid_post.kurtosis"][t, layer])
+    choose(tab, "#measure", "l2")
     tab.run("document.querySelector('[data-chart=layers-a] canvas').focus()")
     tab.press("ArrowDown")
     close(figures(tab.text("[data-chart=layers-a] .said"))[-1], trace["site.resid_post.l2"][t, 0])

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from actlab.cli import run
-from actlab.cli.inspect_texts import texts_of
+from actlab.cli.inspect_texts import LONGEST, texts_of
 from actlab.errors import InputError
 from actlab.inspection.neurons import Neurons
 
@@ -101,10 +101,11 @@ class TestTexts:
             list(texts_of([f"{tmp_path / 't.parquet'}:n"]))
 
     def test_a_long_text_without_a_gap_is_cut(self, tmp_path):
-        (tmp_path / "a.txt").write_text("x" * 999 + "\n" * 1, "utf-8")
-        (tmp_path / "a.txt").write_text(("x" * 999 + "\n") * 200)
-        parts = list(texts_of([str(tmp_path / "a.txt")]))
-        assert len(parts) > 1 and sum(part.count("x") for part in parts) == 999 * 200
+        for line, count in (("x" * 999 + "\n", 200), ("x" * 300_000, 1)):
+            (tmp_path / "a.txt").write_text(line * count)
+            parts = list(texts_of([str(tmp_path / "a.txt")]))
+            assert len(parts) > 1 and sum(part.count("x") for part in parts) == line.count("x") * count
+            assert max(map(len, parts)) < LONGEST + len("x" * 1000)
 
     def test_other_encodings_are_told(self, tmp_path):
         (tmp_path / "a.txt").write_bytes("ä".encode("latin-1"))

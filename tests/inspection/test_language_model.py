@@ -1,14 +1,18 @@
 """Generation with records, on a small random Llama."""
 
+import dataclasses
 from functools import cache
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import actlab
 from actlab.errors import InputError
-from actlab.inspection import PLAIN, Capture, Trace, join, load
+from actlab.inspection import PLAIN, Capture, Sampling, Trace, join, load
+from actlab.inspection.observing import _saturated
+from actlab.inspection.sampling import filtered
 
 TINY = Path(__file__).parent / "models" / "llama"
 TEXT = "the quick brown fox"
@@ -169,6 +173,18 @@ def test_it_ends_with_the_end_mark():
     assert t.tokens[-1] == end and len(t) == t.prompt + 1
 
 
+def test_a_tiny_temperature_is_nearly_greedy():
+    logits = jnp.array([31.0, 30.9, 31.0])
+    left = filtered(logits, Sampling(temperature=2e-38, top_k=2).filters())
+    np.testing.assert_array_equal(jnp.exp(left), [1, 0, 1])
+
+
+def test_the_share_of_what_is_no_number_is_none():
+    a = lm().architecture
+    pre = {0: jnp.full((1, a.hidden), jnp.nan), 1: jnp.full((1, a.hidden), -100.0)}
+    np.testing.assert_array_equal(_saturated(a, (0, 1), pre), [[np.nan, 1]])
+
+
 class TestInterventions:
     def test_units_ablated_are_zero_and_others_are_not(self):
         t = lm().run(TEXT, ablate={"blocks.1.mlp.act": [3, 5]}, capture=Capture(values=("*",)))
@@ -235,6 +251,13 @@ class TestInterventions:
             ({"steer": {"blocks.0.mlp_out": float("nan")}}, "shape"),
             ({"scale": {"blocks.0.mlp_out": float("inf")}}, "finite"),
             ({"patch": {"blocks.0.mlp_out": [1.0]}}, "vectors"),
+            ({"patch": {"blocks.0.mlp_out": np.full((2, 32), np.inf)}}, "finite, or all NaN"),
+            ({"patch": {"blocks.0.mlp_out": np.diag(np.full(32, np.nan))}}, "finite, or all NaN"),
+            ({"patch": {"blocks.0.mlp_out": "x.npz"}}, "takes numbers"),
+            ({"ablate": {"blocks.0.mlp.act": 5}}, r"several units, like \[17, 912\], not 5"),
+            ({"ablate": ["blocks.0.mlp.act"]}, "mapping by site"),
+            ({"ablate": {3: [5]}}, "3 is no site"),
+            ({"swap": "relu"}, "activations by place"),
             (
                 {
                     "patch": {
@@ -271,6 +294,7 @@ class TestInterventions:
         ({"top_k": 1.5}, "top_k"),
         ({"min_p": -0.1}, "min_p"),
         ({"seed": -1}, "seed"),
+        ({"stop_at_end": "no"}, "True or False"),
         ({"max_new_tokens": 10**9}, "positions"),
         ({"max_new_tokens": -1}, "max_new_tokens"),
         ({"capture": Capture(sites=("resid_pst",))}, "did you mean 'resid_post'"),
@@ -283,10 +307,16 @@ def test_settings_that_cannot_be(wrong, said):
         lm().generate(TEXT, **wrong)
 
 
-@pytest.mark.parametrize("prompt", ["", [], [10**9], [-1]])
+@pytest.mark.parametrize(
+    "prompt", ["", [], [10**9], [-1], None, 5, b"bytes", np.array([], int), np.array([0.5]), ["a", 5]]
+)
 def test_prompts_that_cannot_be(prompt):
     with pytest.raises(InputError):
         lm().generate(prompt)
+
+
+def test_tokens_may_be_an_array():
+    assert lm().encode(np.array([5, 6])) == lm().encode((5, 6)) == [5, 6]
 
 
 def test_a_trace_saved_is_the_same(tmp_path):
@@ -301,7 +331,12 @@ def test_a_trace_saved_is_the_same(tmp_path):
 def test_what_is_no_trace_is_told(tmp_path):
     (tmp_path / "x.npz").write_bytes(b"nothing")
     np.savez(tmp_path / "y.npz", x=np.ones(2))
-    for name in ("x.npz", "y.npz", "z.npz"):
+    (tmp_path / "empty.npz").touch()
+    whole = trace().save(tmp_path / "whole.npz").read_bytes()
+    (tmp_path / "half.npz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "bad.npz").write_bytes(whole[:1000] + bytes(64) + whole[1064:])  # within what is compressed
+    dataclasses.replace(trace(), pieces=("a",)).save(tmp_path / "short.npz")
+    for name in ("x.npz", "y.npz", "z.npz", "empty.npz", "half.npz", "bad.npz", "short.npz"):
         with pytest.raises(InputError, match=name):
             Trace.load(tmp_path / name)
 
@@ -321,3 +356,6 @@ def test_tables_hold_the_records():
         t.to_polars("site")
     with pytest.raises(InputError, match=r"did you mean 'blocks\.1\.mlp\.act'"):
         t.site("blocks.1.mlp.actt")
+    for wrong in ("blocks.1.mlp.act.", "blocks.01.mlp.act", "blocks", ""):
+        with pytest.raises(InputError, match="no site"):
+            t.site(wrong)

@@ -178,6 +178,8 @@ class TestSwap:
     [
         ({"window": 1}, "window"),
         ({"window": 10**6}, "window"),
+        ({"window": 8.5}, "window"),
+        ({"batch": 1.5}, "batch"),
         ({"examples": 0}, "examples"),
         ({"tokens": 0}, "tokens"),
     ],
@@ -190,3 +192,5 @@ def test_numbers_that_cannot_be(wrong, said):
 def test_nothing_to_read():
     with pytest.raises(InputError, match="no text"):
         neurons(lm(), ["", "x"][:1], **SHAPE)
+    with pytest.raises(InputError, match=r"several, like \[text\]"):
+        neurons(lm(), TEXTS[0], **SHAPE)

@@ -11,6 +11,7 @@ import pytest
 from actlab.activations import silu
 from actlab.errors import InputError
 from actlab.inspection import Trace
+from actlab.inspection.measures import vector
 from actlab.report import inspect_payload
 from actlab.report.inspect_page import MARK, shell, text, write_inspection
 from actlab.report.inspect_payload import exported
@@ -73,6 +74,12 @@ def test_the_pages_numbers_are_the_traces():
     own, unknown = run["curves"]
     np.testing.assert_array_equal(decoded(own["y"]), np.asarray(silu(decoded(own["x"]))))
     assert (own["name"], own["act"]["name"], unknown["y"]) == ("silu", "silu", None)
+
+
+def test_the_page_says_which_kurtosis():
+    normal = np.random.default_rng(0).standard_normal(100_000).astype(np.float32)
+    said = re.search(r'kurtosis: \{ title: "[^"]*Gaussian: (\d)', shell())[1]
+    assert round(float(vector(normal).kurtosis)) == int(said)
 
 
 def test_two_runs_are_side_by_side_and_a_shell_takes_them_later():
