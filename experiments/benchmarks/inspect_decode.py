@@ -6,9 +6,9 @@
 One process, one set of weights (SmolLM2-135M-Instruct, 4-bit file, widened to --dtype in both), greedy, the same
 prompt; rounds are interleaved in alternating order, ratios are medians over rounds. What is compiled is compiled
 before. transformers: eager attention, KV cache, ``output_attentions`` and ``output_hidden_states`` (it has no MLP
-activations, no measures: less is asked of it), torch on as many threads. ``prefix``: the whole text anew for each token, as the page did that this
-one follows, the last of --prefix tokens. ``bound``: all weights read once, by a sum over an array of their size: no
-decoder of a single text can be quicker.
+activations, no measures: less is asked of it), torch on as many threads. ``prefix``: the whole text anew
+for each token, as the page did that this one follows, the last of --prefix tokens. ``bound``: all weights read once,
+by a sum over an array of their size: no decoder of a single text can be quicker.
 """
 
 from __future__ import annotations
