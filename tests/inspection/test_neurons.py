@@ -179,7 +179,7 @@ class TestSwap:
         ({"window": 1}, "window"),
         ({"window": 10**6}, "window"),
         ({"window": 8.5}, "window"),
-        ({"batch": 1.5}, "batch"),
+        ({"window": 16, "batch": 1.5}, "batch"),
         ({"examples": 0}, "examples"),
         ({"tokens": 0}, "tokens"),
     ],
