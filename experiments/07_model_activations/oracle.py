@@ -59,7 +59,8 @@ def main() -> None:
             rest = max(rest, np.abs(post - pre - attention - mlp).max() / np.abs(post).max())
         equal = (logits.argmax(-1) == told[f"{i}.best"]).sum()
         cells = [
-            str(i), str(len(ids)), f"{off:.1e}", f"{np.abs(told[f'{i}.logits']).max():.0f}", f"{equal} of {len(ids)}",
+            str(i), str(len(ids)), f"{off:.1e}",
+            f"{np.abs(told[f'{i}.logits']).max():.0f}", f"{equal} of {len(ids)}",
             f"{entropy.max():.1e} nats", f"{(entropy > 1e-5).sum()} of {entropy.size:,}", f"{norms:.1e}", f"{rest:.1e}",
         ]  # fmt: skip
         print(f"| {' | '.join(cells)} |")
