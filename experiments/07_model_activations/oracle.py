@@ -58,11 +58,10 @@ def main() -> None:
             )
             rest = max(rest, np.abs(post - pre - attention - mlp).max() / np.abs(post).max())
         equal = (logits.argmax(-1) == told[f"{i}.best"]).sum()
-        cells = [
-            str(i), str(len(ids)), f"{off:.1e}",
-            f"{np.abs(told[f'{i}.logits']).max():.0f}", f"{equal} of {len(ids)}",
-            f"{entropy.max():.1e} nats", f"{(entropy > 1e-5).sum()} of {entropy.size:,}", f"{norms:.1e}", f"{rest:.1e}",
-        ]  # fmt: skip
+        scale = np.abs(told[f"{i}.logits"]).max()
+        over = (entropy > 1e-5).sum()
+        cells = [str(i), str(len(ids)), f"{off:.1e}", f"{scale:.0f}", f"{equal} of {len(ids)}"]
+        cells += [f"{entropy.max():.1e} nats", f"{over} of {entropy.size:,}", f"{norms:.1e}", f"{rest:.1e}"]
         print(f"| {' | '.join(cells)} |")
     tokens = sum(lm.tokenizer.encode(text) == plain for text, _, plain in said["strings"])
     marked = sum(lm.tokenizer.encode(text, special=True) == own for text, own, _ in said["strings"])
