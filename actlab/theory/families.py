@@ -51,7 +51,7 @@ def transforms(
         InputError: what `transform` refuses; no networks; a target that Newton's method does not reach.
 
     >>> [round(t.output_scale, 4) for t in transforms("tanh", "dks", [20, 50])]
-    [6.7161, 10.6044]
+    [6.8292, 10.6044]
     """
     networks = list(networks)
     if not networks:
