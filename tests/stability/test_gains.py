@@ -53,7 +53,7 @@ def test_the_first_layer_scales_with_the_initialiser():
     assert fitting(make("relu"), 10, q=1 / 3, used="torch_default") == "he_normal"
 
 
-@pytest.mark.parametrize("name", sorted(KERNELS))
+@pytest.mark.parametrize("name", sorted(KERNELS.keys() - {"lsuv"}))  # whose variances are measured
 def test_variances_are_what_the_initialisers_draw(name):
     n = 400
     kernel, _ = initializer(name, fan_in=n)
