@@ -7,6 +7,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from actlab.errors import InputError
+
 
 def write_atomic(path: Path, content: bytes | str) -> None:
     """Write ``content`` to ``path`` so that a reader, or a kill at any moment, sees the old file or the new one.
@@ -27,6 +29,22 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def write_file(path: Path | str, content: bytes | str) -> Path:
+    """Write a file that a user asked for, whole or not at all, in a folder that is made; return its path.
+
+    Raises:
+        InputError: it cannot be written.
+
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, content)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+    return path
 
 
 def is_full(error: OSError) -> bool:

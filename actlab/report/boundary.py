@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import base64
-import datetime
 import json
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import altair as alt
 import numpy as np
 import vl_convert
 
-import actlab
-from actlab.errors import InputError
 from actlab.explain.boundary import Film
-from actlab.files import write_atomic
+from actlab.files import write_file
 from actlab.report.bundle import vegalite_version
+from actlab.report.document import document, source
 from actlab.report.numbers import percent
-from actlab.report.page import policy
 from actlab.report.theme import LIGHT, OVERLAY
 from actlab.report.view import brief
 
-HERE = Path(__file__).parent
 LEVELS = 32  # of sureness in the page: 7 classes, the most there are, times 32 go into a byte
 SIDE = 190  # of a panel of the picture, in pixels
 
@@ -53,30 +48,21 @@ def write_boundary(
         config=LIGHT | {"background": "white"},
         allowed_base_urls=[],
     )
-    try:
-        page.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(page, text(films, data, command))
-        write_atomic(picture, image)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror or error}") from error
-    return page, picture
+    return write_file(page, text(films, data, command)), write_file(picture, image)
 
 
 def text(films: Sequence[tuple[str, Film]], data: str, command: str) -> str:
     """Return the page."""
-    style = "".join((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "boundary.css"))
-    code = (HERE / "boundary.js").read_text(encoding="utf-8")
-    return Template((HERE / "boundary.html").read_text(encoding="utf-8")).substitute(
-        policy=policy(style, code),
-        style=style,
-        code=code,
+    return document(
+        "boundary.html",
+        f"Decision boundaries on {data}",
+        style=source("boundary.css"),
+        code=source("boundary.js"),
         data=escape(data),
         command=escape(command),
         cards="".join(_card(label, one, i) for i, (label, one) in enumerate(films)),
         table=_table(films),
         payload=_payload(films),
-        version=escape(actlab.__version__),
-        when=f"{datetime.datetime.now().astimezone():%d %B %Y}",
     )
 
 

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 from html import escape
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import vl_convert
 
-import actlab
 from actlab.compare import Study, behaviour
 from actlab.compare.factors import short
 from actlab.errors import InputError
-from actlab.files import write_atomic
+from actlab.files import write_file
 from actlab.report import compare_charts as charts
 from actlab.report import compare_tables as tables
 from actlab.report.bundle import javascript, vegalite_version
-from actlab.report.page import payload, policy
+from actlab.report.document import document, source
+from actlab.report.page import payload
 from actlab.report.sections import card
 from actlab.report.view import View, complete
-
-HERE = Path(__file__).parent
 
 
 def write_comparison(study: Study, path: Path, *, cache: Path | None = None) -> Path:
@@ -34,7 +30,7 @@ def write_comparison(study: Study, path: Path, *, cache: Path | None = None) -> 
 
     """
     path = Path(path)
-    return _written(path, page(study, javascript(cache), path.parent))
+    return write_file(path, page(study, javascript(cache), path.parent))
 
 
 def write_ranking_png(study: Study, path: Path, *, scale: float = 2.0) -> Path:
@@ -52,16 +48,7 @@ def write_ranking_png(study: Study, path: Path, *, scale: float = 2.0) -> Path:
     data = vl_convert.vegalite_to_png(
         spec, vl_version=vegalite_version(), scale=scale, config=light, allowed_base_urls=[]
     )
-    return _written(Path(path), data)
-
-
-def _written(path: Path, content: str | bytes) -> Path:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, content)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
-    return path
+    return write_file(path, data)
 
 
 def page(study: Study, bundle: str, folder: Path) -> str:
@@ -88,30 +75,22 @@ def page(study: Study, bundle: str, folder: Path) -> str:
             _folded("The mean of each level at every condition", tables.cells(study), True)),
         _section("runs", "Runs", "A click on a heading sorts.", tables.runs(study, folder)),
     ]  # fmt: skip
-    read = {name: (HERE / name).read_text(encoding="utf-8") for name in FILES}
-    style = read["page.css"] + read["compare.css"]
-    code = read["chart.js"] + read["page.js"] + read["compare.js"]
     names = [short(key, study.design.by) for key in study.design.by]
     title = f"{len(study.ranking.levels)} levels of {' × '.join(names)} by {study.metric.name}"
-    return Template(read["compare.html"]).substitute(
-        policy=policy(style, bundle, code),
-        title=escape(title),
+    return document(
+        "compare.html",
+        title,
+        style=source("compare.css"),
+        bundle=bundle,
+        code=source("chart.js", "page.js", "compare.js"),
         heading=escape(title),
         folder=escape(_root(study)),
         answer=escape(study.answer),
         facts=_facts(study),
         notes=_notes(study),
         sections="".join(sections),
-        version=escape(actlab.__version__),
-        when=f" on {datetime.datetime.now().astimezone():%d %B %Y, %H:%M}",
         payload=payload(views, *charts.THEMES),
-        bundle=bundle,
-        code=code,
-        style=style,
     )
-
-
-FILES = ("page.css", "compare.css", "chart.js", "page.js", "compare.js", "compare.html")
 
 
 def _section(name: str, heading: str, lead: str, body: str) -> str:

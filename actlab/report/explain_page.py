@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from string import Template
 from typing import Any, NamedTuple
 
 import vl_convert
 
-import actlab
-from actlab.errors import InputError
-from actlab.files import write_atomic
+from actlab.files import write_file
 from actlab.report.bundle import javascript, vegalite_version
 from actlab.report.compare_charts import THEMES
-from actlab.report.page import payload, policy
+from actlab.report.document import document, source
+from actlab.report.page import payload
 from actlab.report.picture import panel
 from actlab.report.sections import card
 from actlab.report.view import View
-
-HERE = Path(__file__).parent
 
 
 class Explanation(NamedTuple):
@@ -53,39 +48,29 @@ def write_explanation(
         config=THEMES[0] | {"background": "white"},
         allowed_base_urls=[],
     )
-    try:
-        page.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(page, text(told, command, javascript(cache)))
-        write_atomic(image, data)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror or error}") from error
-    return page, image
+    return write_file(page, text(told, command, javascript(cache))), write_file(image, data)
 
 
 def text(told: Explanation, command: str, bundle: str) -> str:
     """Return the page; ``bundle`` is the JavaScript that defines ``vegaEmbed``."""
-    style = (HERE / "page.css").read_text(encoding="utf-8")
-    code = "".join((HERE / name).read_text(encoding="utf-8") for name in ("chart.js", "page.js"))
     head = "".join(f"<th>{escape(name)}</th>" for name in told.heading)
     body = "".join(
         f"<tr><th>{escape(first)}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in rest)}</tr>"
         for first, *rest in told.table
     )
-    return Template((HERE / "explain.html").read_text(encoding="utf-8")).substitute(
-        policy=policy(style, bundle, code),
-        style=style,
+    return document(
+        "explain.html",
+        told.title,
+        bundle=bundle,
+        code=source("chart.js", "page.js"),
         kind=escape(told.kind),
-        title=escape(told.title),
+        heading=escape(told.title),
         lead=escape(told.lead),
         cards="".join(card(view, i) for i, view in enumerate(told.views)),
         caption=escape(told.caption),
         table=f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>",
         command=escape(command),
-        version=escape(actlab.__version__),
-        when=f"{datetime.datetime.now().astimezone():%d %B %Y}",
         payload=payload(told.views, *THEMES),
-        bundle=bundle,
-        code=code,
     )
 
 

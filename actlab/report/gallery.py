@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from html import escape
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import altair as alt
 import numpy as np
 
-import actlab
 from actlab.activations import Act, make, names
 from actlab.errors import InputError
-from actlab.files import write_atomic
+from actlab.files import write_file
 from actlab.report import gallery_cards
 from actlab.report.bundle import javascript
+from actlab.report.document import document, source
 from actlab.report.gallery_cards import Entry
-from actlab.report.page import policy
 from actlab.report.sampling import Curves, curves
 from actlab.report.theme import DARK, LIGHT, OVERLAY
 from actlab.report.view import brief, specification
-
-HERE = Path(__file__).parent
 
 
 def write_gallery(
@@ -56,13 +50,7 @@ def write_gallery(
         entries.append(entry(act))
         if told is not None:
             told(i + 1, len(acts))
-    path = Path(folder) / "index.html"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, page(entries, javascript(cache)))
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
-    return path
+    return write_file(Path(folder) / "index.html", page(entries, javascript(cache)))
 
 
 def entry(act: Act) -> Entry:
@@ -75,26 +63,20 @@ def entry(act: Act) -> Entry:
 
 def page(entries: list[Entry], bundle: str) -> str:
     """Return the page's text; ``bundle`` is the JavaScript that defines ``vegaEmbed``."""
-    read = {name: (HERE / name).read_text(encoding="utf-8") for name in FILES}
-    style, code = read["page.css"] + read["gallery.css"], read["chart.js"] + read["gallery.js"]
-    return Template(read["gallery.html"]).substitute(
-        policy=policy(style, bundle, code),
-        style=style,
+    return document(
+        "gallery.html",
+        "Activation functions",
+        style=source("gallery.css"),
+        bundle=bundle,
+        code=source("chart.js", "gallery.js"),
         count=len(entries),
         filters=gallery_cards.filters(entries),
         sorts=gallery_cards.sorts(),
         legend=gallery_cards.legend(),
         cards="".join(gallery_cards.card(e, i) for i, e in enumerate(entries)),
         measured=gallery_cards.how_measured(),
-        version=escape(actlab.__version__),
-        when=f"{datetime.datetime.now().astimezone():%d %B %Y}",
         payload=_payload(entries),
-        bundle=bundle,
-        code=code,
     )
-
-
-FILES = ("page.css", "gallery.css", "chart.js", "gallery.js", "gallery.html")
 
 
 def _payload(entries: list[Entry]) -> str:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
 
-import actlab
 from actlab.errors import InputError
-from actlab.files import write_atomic
+from actlab.files import write_file
 from actlab.inspection.trace import Trace
+from actlab.report.document import document, source
 from actlab.report.inspect_payload import embedded, run_of
-from actlab.report.page import policy
 from actlab.report.theme import VIRIDIS
 
-HERE = Path(__file__).parent
 CODE = ("data", "export", "draw", "tokens", "panels", "attention", "neurons", "compare", "steps")
 FORM = {"max_new_tokens": 32, "temperature": 0, "top_k": 0, "top_p": 1, "min_p": 0, "seed": 0}
 MARK = "@@runs@@"  # where a page without runs takes them
@@ -34,13 +31,7 @@ def write_inspection(path: Path, traces: Sequence[tuple[str, Trace]], *, command
         InputError: there is no trace, they are too large for a page, or the file cannot be written.
 
     """
-    path = Path(path)
-    whole = text(traces, command=command)
-    try:
-        write_atomic(path, whole)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
-    return path
+    return write_file(path, text(traces, command=command))
 
 
 def text(traces: Sequence[tuple[str, Trace]], *, command: str = "") -> str:
@@ -59,22 +50,19 @@ def shell(*, command: str = "", live: Mapping[str, float] | None = None) -> str:
         live: what stands in the form that asks a server for more at first, of `FORM`; None for a page without a form.
 
     """
-    style = "".join((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "inspect.css"))
     served = live is not None
     names = [*CODE, "live"] if served else CODE
-    parts = ((HERE / f"inspect_{name}.js").read_text(encoding="utf-8") for name in names)
-    code = "(() => {\n'use strict';\n" + "\n".join(parts) + "\n})();"
-    form = Template((HERE / "inspect_form.html").read_text(encoding="utf-8")) if served else Template("")
+    code = "\n".join(source(f"inspect_{name}.js") for name in names)
+    form = Template(source("inspect_form.html") if served else "")
     filled = {name: str(value) for name, value in (FORM | dict(live or {})).items()}
-    allowed = policy(style, code) + ("; connect-src 'self'" if served else "")
-    return Template((HERE / "inspect.html").read_text(encoding="utf-8")).substitute(
-        policy=allowed,
-        style=style,
-        code=code,
+    return document(
+        "inspect.html",
+        "Model activations",
+        style=source("inspect.css"),
+        code="(() => {\n'use strict';\n" + code + "\n})();",
+        connects=served,
         form=form.substitute(filled),
         colours=embedded(VIRIDIS),
         runs="[]" if served else MARK,
         how=f"<p>Made by <code>{escape(command)}</code></p>" if command else "",
-        version=escape(actlab.__version__),
-        when=f"{datetime.datetime.now().astimezone():%d %B %Y}",
     )

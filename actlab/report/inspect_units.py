@@ -5,21 +5,16 @@ Shapes: L blocks, F units, k examples.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from string import Template
 
 import numpy as np
 
-from actlab import __version__
-from actlab.errors import InputError
-from actlab.files import write_atomic
+from actlab.files import write_file
 from actlab.inspection.neurons import Neurons
-from actlab.report.page import policy
+from actlab.report.document import document, source
 
-HERE = Path(__file__).parent
 QUANTILES = ("min", "q01", "q10", "q50", "q90", "q99", "max")
 
 
@@ -30,12 +25,7 @@ def write_units(found: Neurons, units: Sequence[tuple[int, int]], path: Path, *,
         InputError: a unit that does not exist, or the file cannot be written.
 
     """
-    text = page(found, units, command)
-    try:
-        write_atomic(path, text.encode())
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
-    return path
+    return write_file(path, page(found, units, command))
 
 
 def most_selective(found: Neurons, count: int) -> list[tuple[int, int]]:
@@ -53,7 +43,6 @@ def most_selective(found: Neurons, count: int) -> list[tuple[int, int]]:
 
 def page(found: Neurons, units: Sequence[tuple[int, int]], command: str = "") -> str:
     """Return the page's text."""
-    style = "".join((HERE / name).read_text("utf-8") for name in ("page.css", "inspect_units.css"))
     dead = found.dead
     facts = {
         "model": found.model,
@@ -62,16 +51,15 @@ def page(found: Neurons, units: Sequence[tuple[int, int]], command: str = "") ->
         "never active": f"{int(dead.sum()):,}",
         "shown": f"{len(units)}",
     }
-    return Template((HERE / "inspect_units.html").read_text("utf-8")).substitute(
-        policy=policy(style),
-        style=style,
+    return document(
+        "inspect_units.html",
+        f"Units of {found.model}",
+        style=source("inspect_units.css"),
         model=escape(found.model),
         facts="".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts.items()),
         blocks=_blocks(found),
         cards="".join(_card(found, b, u) for b, u in units),
         command=f"<pre>{escape(command)}</pre>" if command else "",
-        version=escape(__version__),
-        when=f"{datetime.datetime.now().astimezone():%d %B %Y}",
     )
 
 

@@ -5,24 +5,19 @@ Shapes: U units, V variants, S... a sample, N examples.
 
 from __future__ import annotations
 
-import datetime
 import io
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from string import Template
 
 import numpy as np
 import vl_convert
 
-from actlab import __version__
-from actlab.errors import InputError
 from actlab.explain import Canvas, Examples, Optimum, Recipe, Subject, Target
-from actlab.files import write_atomic
-from actlab.report.page import policy
+from actlab.files import write_file
+from actlab.report.document import document, source
 from actlab.report.thumbnails import framed, thumbnail
 
-HERE = Path(__file__).parent
 SIDE, SMALL, GAP = 128, 40, 4  # of the atlas, in pixels
 COLUMNS = 8
 
@@ -76,7 +71,7 @@ def write_atlas(sheet: Sheet, path: Path, *, scale: float = 2.0) -> Path:
         InputError: ``path`` cannot be written.
 
     """
-    return written(Path(path), vl_convert.svg_to_png(atlas(sheet), scale=scale))
+    return write_file(path, vl_convert.svg_to_png(atlas(sheet), scale=scale))
 
 
 def write_page(sheet: Sheet, path: Path) -> Path:
@@ -86,7 +81,7 @@ def write_page(sheet: Sheet, path: Path) -> Path:
         InputError: ``path`` cannot be written.
 
     """
-    return written(Path(path), page(sheet).encode())
+    return write_file(path, page(sheet).encode())
 
 
 def write_arrays(sheet: Sheet, path: Path) -> Path:
@@ -109,7 +104,7 @@ def write_arrays(sheet: Sheet, path: Path) -> Path:
         data_mean=e.mean,
         data_deviation=e.deviation,
     )
-    return written(Path(path), buffer.getvalue())
+    return write_file(path, buffer.getvalue())
 
 
 def atlas(sheet: Sheet) -> str:
@@ -148,7 +143,6 @@ def atlas(sheet: Sheet) -> str:
 def page(sheet: Sheet) -> str:
     """Return the page's text."""
     s = sheet
-    style = (HERE / "page.css").read_text("utf-8") + (HERE / "neurons.css").read_text("utf-8")
     facts = {
         "model": s.subject.name,
         "units": f"{len(s.target.labels)}",
@@ -161,10 +155,10 @@ def page(sheet: Sheet) -> str:
         "took": f"{s.seconds:.0f} s",
     }
     above = int(np.sum(s.optimum.scores.max(1) > s.examples.scores[:, 0]))
-    return Template((HERE / "neurons.html").read_text("utf-8")).substitute(
-        policy=policy(style),
-        style=style,
-        title=escape(f"{s.subject.name}: {s.title}"),
+    return document(
+        "neurons.html",
+        f"{s.subject.name}: {s.title}",
+        style=source("neurons.css"),
         heading=escape(s.title),
         model=escape(s.subject.name),
         facts="".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts.items()),
@@ -175,8 +169,6 @@ def page(sheet: Sheet) -> str:
         ),
         cards="".join(_card(s, u) for u in range(len(s.target.labels))),
         command=f'<div class="command"><pre>{escape(s.command)}</pre></div>' if s.command else "",
-        version=__version__,
-        when=f"{datetime.datetime.now().astimezone():%d %B %Y, %H:%M}",
     )
 
 
@@ -237,13 +229,3 @@ def text_line(x: int, y: int, words: str, size: int, weight: str = "400", colour
 
 def _cut(words: str, most: int) -> str:
     return words if len(words) <= most else words[: most - 1] + "…"
-
-
-def written(path: Path, content: bytes) -> Path:
-    """Write a file whose folder is made, and return its path; raise ``InputError`` where it cannot be."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, content)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
-    return path

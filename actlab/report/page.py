@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import datetime
-import hashlib
 import json
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from string import Template
 from typing import Any
 
-from actlab.errors import InputError
-from actlab.files import write_atomic
+from actlab.files import write_file
 from actlab.report import events, sections, words
 from actlab.report.bundle import javascript
 from actlab.report.charts import line_view, parameter_views
 from actlab.report.curves import curves
 from actlab.report.depth import depth_views
+from actlab.report.document import document, source
 from actlab.report.findings import findings
 from actlab.report.heatmaps import heatmap_views
 from actlab.report.histograms import histogram_note, histogram_ranges, histogram_views
@@ -31,8 +27,6 @@ from actlab.report.view import View
 from actlab.runs import Run, read_run
 from actlab.stability import Diagnosis, detect, diagnose
 
-HERE = Path(__file__).parent
-
 
 def write_report(folder: Path, *, cache: Path | None = None) -> Path:
     """Write ``report.html`` into a run folder, whole or not at all, and return its path.
@@ -41,13 +35,8 @@ def write_report(folder: Path, *, cache: Path | None = None) -> Path:
     InputError where the folder is not a run, has nothing recorded, holds damaged files or is read-only.
     """
     run = read_run(Path(folder))
-    path = run.folder / "report.html"
     text = page(run, javascript(cache), diagnose(run), detect(run))
-    try:
-        write_atomic(path, text)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
-    return path
+    return write_file(run.folder / "report.html", text)
 
 
 def page(run: Run, bundle: str, diagnosis: Diagnosis, detected: Sequence[Any] = ()) -> str:
@@ -77,13 +66,12 @@ def page(run: Run, bundle: str, diagnosis: Diagnosis, detected: Sequence[Any] = 
     views = [view for group in charts.values() for view in group]
     place = {id(view): i for i, view in enumerate(views)}
     cards = {name: [sections.card(view, place[id(view)]) for view in group] for name, group in charts.items()}
-    style = (HERE / "page.css").read_text(encoding="utf-8")
-    code = "".join((HERE / name).read_text(encoding="utf-8") for name in ("chart.js", "page.js"))
     title = words.title(run)
-    version = (run.info.get("versions") or {}).get("actlab", "")
-    return Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
-        policy=policy(style, bundle, code),
-        title=escape(title),
+    return document(
+        "page.html",
+        title,
+        bundle=bundle,
+        code=source("chart.js", "page.js"),
         heading=escape(title[:1].upper() + title[1:] if title.startswith("a ") else title),
         folder=escape(str(run.folder)),
         state=words.state(run),
@@ -102,12 +90,7 @@ def page(run: Run, bundle: str, diagnosis: Diagnosis, detected: Sequence[Any] = 
         attention=sections.attention(cards["attention"]),
         units=sections.units(cards["units"], unit_note),
         details=sections.details(run),
-        version=f" {escape(str(version))}" if version else "",
-        when=f" on {datetime.datetime.now().astimezone():%d %B %Y, %H:%M}",
         payload=payload(views),
-        bundle=bundle,
-        code=code,
-        style=style,
     )
 
 
@@ -131,15 +114,3 @@ def payload(views: Sequence[View], light: dict[str, Any] = LIGHT, dark: dict[str
         allow_nan=False,
     )
     return text.replace("<", "\\u003c")
-
-
-def policy(style: str, *scripts: str) -> str:
-    """Return a content security policy that allows a page its own style and scripts and no network."""
-
-    def digest(text: str) -> str:
-        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode()}'"
-
-    return (
-        f"default-src 'none'; script-src {' '.join(map(digest, scripts))}; style-src {digest(style)}; "
-        "img-src data: blob:; base-uri 'none'; form-action 'none'"
-    )

@@ -5,24 +5,21 @@ Shapes: U units, E examples, T tokens.
 
 from __future__ import annotations
 
-import datetime
 import io
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from string import Template
 
 import numpy as np
 import vl_convert
 
-from actlab import __version__
 from actlab.explain import Passages, Subject, Target
 from actlab.explain.passages import LOWER
 from actlab.explain.subject import visible
-from actlab.report.neurons import text_line, title_of, written
-from actlab.report.page import policy
+from actlab.files import write_file
+from actlab.report.document import document, source
+from actlab.report.neurons import text_line, title_of
 
-HERE = Path(__file__).parent
 LEVELS = 4  # of colour, each side of zero
 BEFORE, AFTER = 64, 24  # characters of the picture's passages
 WIDTH, LINE, GLYPH = 740, 18, 7.23  # of the picture, in pixels; a glyph of 12 px is 7.23 wide
@@ -78,7 +75,7 @@ def write_readings(reading: Reading, path: Path) -> Path:
         InputError: ``path`` cannot be written.
 
     """
-    return written(Path(path), page(reading).encode())
+    return write_file(path, page(reading).encode())
 
 
 def write_picture(reading: Reading, path: Path, *, scale: float = 2.0) -> Path:
@@ -88,7 +85,7 @@ def write_picture(reading: Reading, path: Path, *, scale: float = 2.0) -> Path:
         InputError: ``path`` cannot be written.
 
     """
-    return written(Path(path), vl_convert.svg_to_png(picture(reading), scale=scale))
+    return write_file(path, vl_convert.svg_to_png(picture(reading), scale=scale))
 
 
 def write_numbers(reading: Reading, path: Path) -> Path:
@@ -111,12 +108,11 @@ def write_numbers(reading: Reading, path: Path) -> Path:
         extremes=p.extremes,
         mean_by_token=p.means,
     )
-    return written(Path(path), buffer.getvalue())
+    return write_file(path, buffer.getvalue())
 
 
 def page(r: Reading) -> str:
     """Return the page's text."""
-    style = "".join((HERE / name).read_text("utf-8") for name in ("page.css", "passages.css"))
     looked, there = r.passages.texts
     facts = {
         "model": r.subject.name,
@@ -131,18 +127,16 @@ def page(r: Reading) -> str:
         else "The token with the score is framed, pale is what comes after it in the same text; colours are the "
         "unit's values at every token, orange up to its greatest, blue down to its least."
     )
-    return Template((HERE / "passages.html").read_text("utf-8")).substitute(
-        policy=policy(style),
-        style=style,
-        title=escape(f"{r.subject.name}: {r.title}"),
+    return document(
+        "passages.html",
+        f"{r.subject.name}: {r.title}",
+        style=source("passages.css"),
         heading=escape(r.title),
         model=escape(r.subject.name),
         facts="".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts.items()),
         lead=escape(f"Passages of {r.source}, by how strongly each unit answers. {where}"),
         cards="".join(_card(r, u) for u in range(len(r.target.labels))),
         command=f'<div class="command"><pre>{escape(r.command)}</pre></div>' if r.command else "",
-        version=__version__,
-        when=f"{datetime.datetime.now().astimezone():%d %B %Y, %H:%M}",
     )
 
 

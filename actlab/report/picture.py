@@ -11,7 +11,7 @@ from typing import Any
 import vl_convert
 
 from actlab.errors import InputError
-from actlab.files import write_atomic
+from actlab.files import write_file
 from actlab.report import words
 from actlab.report.bundle import vegalite_version
 from actlab.report.charts import line_view
@@ -44,12 +44,7 @@ def write_png(folder: Path, path: Path, *, scale: float = 2.0, most_sites: int =
         config=LIGHT | {"background": "white"},
         allowed_base_urls=[],
     )
-    path = Path(path)
-    try:
-        write_atomic(path, data)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
-    return path
+    return write_file(path, data)
 
 
 def picture(run: Run, most_sites: int = 2, found: Sequence[Finding] = ()) -> dict[str, Any]:

@@ -16,19 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from actlab.activations import Act
+from actlab.nn.initializers import KERNELS, variances
 from actlab.theory.evaluation import value_and_slope
 
-# Weight variance times fan-in, between layers of equal width, of each initialiser of `actlab.nn.initializer`.
-VARIANCES = {
-    "lecun_normal": 1.0,
-    "he_normal": 2.0,
-    "glorot_normal": 1.0,
-    "glorot_uniform": 1.0,
-    "orthogonal": 1.0,
-    "torch_default": 1 / 3,
-}
-# Variance of the biases times fan-in; the others start them at 0.
-BIASES = {"torch_default": 1 / 3}
+# Weight variance times fan-in, between layers of equal width, of each initialiser that knows no activation.
+VARIANCES = {name: told[0] for name in KERNELS if (told := variances(name, 1, 1, 1.0)) is not None}
 _PREFERRED = ("he_normal", "lecun_normal", "orthogonal", "torch_default")  # of equal variances the usual one
 _Q = np.geomspace(1e-12, 1e12, 97)
 _Z = np.arange(-8.9875, 9.0, 0.025)  # midpoints: 0, where most functions have their kink, is an edge
@@ -65,7 +57,7 @@ def follow(found: Maps, init: str, q: float, depth: int, width: int = 0) -> tupl
 
     ``init`` is an initialiser of `VARIANCES`; ``width`` tells the variance of its biases, 0 where they are 0.
     """
-    variance, bias = VARIANCES[init], BIASES.get(init, 0.0) / width if width else 0.0
+    variance, bias = variances(init, width, width, 1.0) if width else (VARIANCES[init], 0.0)
     start, back = q, 1.0
     for _ in range(depth - 1):
         value, slope = found.at(q)

@@ -169,8 +169,9 @@ def test_rows_of_a_head(tab, trace, served):
     go(tab, 9)
     tab.click("[data-chart=looks-a] button")
     tab.until("document.querySelector('[data-chart=rows-a]')")
+    layer, head = map(int, figures(tab.text("[data-chart=heads-a] .said"))[:2])
     capture = Capture((), heads=False, units=0, candidates=1, values=(), rows=(0, 1))
-    row = served.desk.model.run(trace.tokens.tolist(), capture=capture)["rows.0"][9, 2, :10]
+    row = served.desk.model.run(trace.tokens.tolist(), capture=capture)[f"rows.{layer}"][9, head, :10]
     chips = tab.run("[...document.querySelectorAll('[data-chart=looks-a] .t')].map(x => x.title)")
     np.testing.assert_allclose([figures(x)[1] for x in chips], row, rtol=2e-3, atol=1e-6)
 

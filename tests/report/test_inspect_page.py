@@ -110,7 +110,8 @@ def test_what_cannot_be_a_page_is_told(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="no trace"):
         text([])
     with pytest.raises(InputError, match="cannot be written"):
-        write_inspection(tmp_path / "no" / "page.html", [("one", made())])
+        write_inspection(tmp_path, [("one", made())])
+    assert write_inspection(tmp_path / "new" / "page.html", [("one", made())]).is_file()
     monkeypatch.setattr(inspect_payload, "MOST", 100)
     with pytest.raises(InputError, match=r"4 tokens are 0 MiB of records, a page holds"):
         text([("one", made())])

@@ -32,7 +32,7 @@ def test_the_picture_holds_its_data_and_names(runs):
 def test_a_picture_that_cannot_be_written_is_told(runs, tmp_path, monkeypatch):
     monkeypatch.setattr("vl_convert.vegalite_to_png", lambda *_, **__: b"png")
     with pytest.raises(InputError, match="cannot be written"):
-        write_png(runs("begun"), tmp_path / "nowhere" / "page.png")
+        write_png(runs("begun"), tmp_path)
 
 
 def test_the_picture_names_the_findings_and_its_filters_the_last_step(runs):
