@@ -81,6 +81,7 @@ def test_equal_configs_are_equal_values():
         assert hash(getattr(one, part)) == hash(getattr(two, part))
 
 
+@pytest.mark.slow
 def test_the_papers_settings():
     for name, parameters in [
         ("mnist1d_mlp", 15_210),

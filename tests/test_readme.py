@@ -52,6 +52,7 @@ def test_the_lines_about_activations_run(capsys):
     assert f"{len(table())} functions" in README.replace("\n", " ")
 
 
+@pytest.mark.slow
 def test_the_lines_about_what_goes_on_inside_run():
     model = nnx.Sequential(nnx.Linear(3, 4, rngs=nnx.Rngs(0)), nnx.relu, nnx.Linear(4, 2, rngs=nnx.Rngs(1)))
     x = jnp.ones((5, 3))

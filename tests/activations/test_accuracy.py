@@ -181,6 +181,7 @@ def test_parameter_gradients_are_no_nan_at_any_size_of_x(name):
             assert abs(true) > top, f"by {parameter} at {xs[i]}: {true}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "params", "by", "x", "true"),
     [
@@ -204,6 +205,7 @@ def test_parameter_gradients_far_out_at_other_values(name, params, by, x, true):
             np.testing.assert_allclose(np.asarray(slope, np.float32), true, rtol=1e-2)
 
 
+@pytest.mark.slow
 def test_mixed_derivatives_of_parameters():
     x, eps = jnp.linspace(-4.0, 4.0, 9), 1e-3
     for name, parameter in [

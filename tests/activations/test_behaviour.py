@@ -128,6 +128,7 @@ def test_scalars_and_weak_types(act):
     assert jax.eval_shape(jax.hessian(act), 0.5).shape == ()
 
 
+@pytest.mark.slow
 @each([act for act in ACTS if act == actlab.make(act.name)])
 def test_transforms_agree(act):
     """jit, vmap, scan and remat change nothing; forward and reverse mode are transposes."""
@@ -161,6 +162,7 @@ def test_transforms_agree(act):
     np.testing.assert_allclose(*products, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @each([act for act in ELEMENTWISE if act.params])
 def test_parameters_broadcast_against_the_last_axes(act):
     x = jnp.asarray(np.random.default_rng(0).normal(size=(5, 3, 2)), "bfloat16")
@@ -214,6 +216,7 @@ def scan_memory(f):
 LAYERS, BATCH, WIDTH = 8, 512, 32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ours", "theirs", "kept"),
     [
@@ -234,6 +237,7 @@ def test_special_cases_share_a_formula():
     np.testing.assert_array_equal(actlab.elu(x), actlab.selu(x, alpha=1.0, scale=1.0))
 
 
+@pytest.mark.slow
 def test_leaky_relu_tells_the_side_where_the_product_underflows():
     x = jnp.asarray([-1e-38, -1e-30, -0.0, 0.0, 1e-38], "float32")
     slope = jax.vmap(jax.grad(lambda x: actlab.leaky_relu(x, negative_slope=0.01)))(x)

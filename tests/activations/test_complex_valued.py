@@ -59,6 +59,7 @@ def test_values(act, dtype):
         )
 
 
+@pytest.mark.slow
 @each
 def test_derivatives_along_any_direction(act):
     with jax.enable_x64(True):
@@ -115,6 +116,7 @@ def test_no_nan_at_extremes(act, dtype):
         assert jnp.isnan(act(jnp.asarray(jnp.nan, dtype)))
 
 
+@pytest.mark.slow
 def test_mod_relu_at_zero_and_on_the_rim():
     f = actlab.mod_relu
     for bias, slope in ((-0.5, 0.0), (0.0, 1.0), (0.5, 1.0)):
@@ -127,6 +129,7 @@ def test_mod_relu_at_zero_and_on_the_rim():
     np.testing.assert_allclose(f(jnp.asarray(1e-30 + 1e-30j), bias=1.0), (1 + 1j) / np.sqrt(2), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_wire_is_bounded():
     x = jnp.linspace(-2, 2, 4001)
     assert jnp.abs(actlab.wire_gabor(x)).max() <= 1
@@ -139,6 +142,7 @@ def test_wire_is_bounded():
         assert steepest == pytest.approx(act.spec.at(**dict(act.params)).lipschitz, rel=1e-4)
 
 
+@pytest.mark.slow
 @each
 def test_transforms_and_what_is_kept(act):
     z = jnp.asarray(Z, "complex64")
@@ -157,6 +161,7 @@ def test_transforms_and_what_is_kept(act):
     assert sum(leaf.size for leaf in kept if leaf.size > 1) <= z.size
 
 
+@pytest.mark.slow
 def test_parameters_broadcast():
     z = jnp.asarray(Z, "complex64")
     slope = jax.grad(lambda b: jnp.sum(jnp.abs(actlab.mod_relu(z, bias=b))))(-jnp.ones(8))

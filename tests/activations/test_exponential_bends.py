@@ -14,6 +14,7 @@ def soft(alpha):
     return actlab.soft_exponential(X, alpha=alpha)
 
 
+@pytest.mark.slow
 def test_soft_exponential_is_learnt_through_zero():
     for alpha in (-1e-4, -1e-12, -1e-40, 0.0, 1e-40, 1e-12, 1e-4):
         np.testing.assert_allclose(soft(alpha), X + alpha * (1 + X**2 / 2), rtol=1e-6, atol=1e-7)
@@ -29,6 +30,7 @@ def test_soft_exponential_at_its_ends():
     np.testing.assert_allclose(actlab.soft_exponential(-x, alpha=1.0), jnp.exp(-x), rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [-0.7, -1.0, -2.5])
 def test_soft_exponential_outside_its_domain(alpha):
     def f(x, a):
@@ -49,6 +51,7 @@ def test_xielu_by_the_parameters_of_its_reference_code():
     )
 
 
+@pytest.mark.slow
 def test_xielu_without_a_dip_is_elu_like():
     x = jnp.asarray([-jnp.inf, -100.0, -20.0], "float32")
     y = actlab.xielu(x, alpha_n=0.5)

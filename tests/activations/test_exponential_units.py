@@ -10,6 +10,7 @@ import actlab
 X = jnp.linspace(-12.0, 12.0, 97)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -26,6 +27,7 @@ def test_same_function(one, other):
     np.testing.assert_allclose(jax.vmap(jax.grad(one))(X), jax.vmap(jax.grad(other))(X), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_left_slope_survives_where_expm1_plus_1_is_zero():
     for f in (actlab.elu, actlab.celu, actlab.pelu, actlab.mpelu):
         np.testing.assert_allclose(jax.grad(f)(-60.0), np.exp(-60.0), rtol=1e-5)
@@ -37,6 +39,7 @@ def test_tiny_inputs_are_not_flushed_by_a_wide_scale():
     np.testing.assert_array_equal(actlab.pelu(x, a=4.0, b=4.0), x)
 
 
+@pytest.mark.slow
 def test_uaf_can_be_a_tanh():
     a = 2.12616013
     y = actlab.uaf(X, a=a, b=1 / a, d=a, e=-1.0)

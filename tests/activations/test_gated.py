@@ -14,6 +14,7 @@ def close(f, y, **parameters):
     np.testing.assert_allclose(f(X, **parameters), y, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_special_values():
     silu = actlab.silu(X)
     close(actlab.expanded_silu, silu)
@@ -53,6 +54,7 @@ def test_gate_between_logistic_and_gumbel():
     close(actlab.aglu_gate, actlab.golu(X), lam=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("f", "parameters"),
     [

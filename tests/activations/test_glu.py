@@ -72,6 +72,7 @@ def all_values(act):
     return jax.jit(jax.vmap(lambda gate, up: (act(gate, up), *slopes(gate, up))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("act", CASES, ids=repr)
 def test_values_and_derivatives(act, dtype):
@@ -95,6 +96,7 @@ def test_values_and_derivatives(act, dtype):
                 assert error <= UNITS[order] * eps * scale, (order, gate, up, value, float(true))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @each
 def test_half_precision_is_float32_rounded_once(act, dtype):
@@ -106,6 +108,7 @@ def test_half_precision_is_float32_rounded_once(act, dtype):
         np.testing.assert_array_equal(np.asarray(ours, "float32"), exact.astype(dtype).astype("float32"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @each
 def test_no_nan_up_to_the_second_derivative(act, dtype):
@@ -153,6 +156,7 @@ def test_keeps_exactly_the_two_operands(act):
     assert sorted(leaf.dtype for leaf in kept if leaf.size > 1) == ["bfloat16"] * 2
 
 
+@pytest.mark.slow
 @each
 def test_operands_broadcast_and_promote(act):
     gate, up = jnp.linspace(-2, 2, 6).reshape(2, 3), jnp.asarray([0.5, -1.0, 2.0])

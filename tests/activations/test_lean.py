@@ -67,6 +67,7 @@ def test_second_derivatives_are_exact(name):
     assert not np.isnan(ours[way]).any()
 
 
+@pytest.mark.slow
 @each
 def test_transforms_and_shapes(name):
     f = LEAN[name]
@@ -146,6 +147,7 @@ def test_kinks_are_refused_since_the_bit_cannot_keep_the_chosen_derivative():
             actlab.lean(act)
 
 
+@pytest.mark.slow
 def test_a_fixed_parameter_and_a_users_function():
     x = jnp.linspace(-5, 5, 101)
     swish = actlab.lean("swish", beta=2.0)
@@ -170,6 +172,7 @@ def test_a_users_bad_function_is_told_in_one_line(f, told):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_users_function_is_fitted_inside_a_trace():
     def own(x):
         return x * jax.nn.sigmoid(1.3 * x)

@@ -24,6 +24,7 @@ def test_sine_of_a_large_product():
     assert float(actlab.siren_sine(jnp.float32(x))) == pytest.approx(exact, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_quotient_whose_leading_coefficients_are_zero():
     far = jnp.asarray([1e30, -1e20, 3.0, jnp.inf, -jnp.inf])
     for f in (actlab.pade_a, actlab.pade_b):
@@ -36,6 +37,7 @@ def test_a_quotient_whose_leading_coefficients_are_zero():
     np.testing.assert_allclose(moved, [1.0, 3.0, 9.0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pade_a", "pade_b", "kan_rational", "rational_free"])
 def test_derivatives_by_coefficients(name):
     f = getattr(actlab, name)
@@ -56,6 +58,7 @@ def test_derivatives_by_coefficients(name):
                 np.testing.assert_allclose(found[:, j], change, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_coefficients_for_every_channel_and_for_groups():
     x = jnp.linspace(-2.0, 2.0, 12).reshape(3, 4)
     numerator = jnp.asarray([[0.0, 0.1], [1.0, 2.0]])

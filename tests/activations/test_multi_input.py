@@ -127,6 +127,7 @@ def test_no_nan_at_extremes(f, dtype):
     assert jnp.isnan(f(jnp.full(SHAPE, jnp.nan, dtype))).any()
 
 
+@pytest.mark.slow
 @each
 def test_gradients_and_transforms(f):
     with jax.enable_x64(True):
@@ -179,6 +180,7 @@ def test_widths_that_do_not_divide():
     np.testing.assert_allclose(actlab.householder_act(x), [1, 3, 2, 5, -1], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_ties_go_to_the_first():
     x = jnp.asarray([1.0, 1.0, 1.0, 0.0])
     grads = {name: jax.grad(lambda x, f=f: f(x)[0]) for name, f in (("maxout", actlab.maxout),)}
@@ -201,6 +203,7 @@ def test_winners():
     np.testing.assert_array_equal(actlab.topk_relu(x, k=1000), actlab.relu(x))
 
 
+@pytest.mark.slow
 def test_relatives():
     x = jnp.asarray(X, "float32")
     np.testing.assert_allclose(
@@ -229,6 +232,7 @@ def test_relatives():
         np.testing.assert_allclose(same, np.linalg.norm(X, axis=-1), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_derivatives_by_the_arrays_of_the_call():
     with jax.enable_x64(True):
         x, w = jnp.asarray(X), jnp.asarray(RNG.normal(size=(3, 1, 6)))

@@ -32,6 +32,7 @@ def test_the_fitted_mills_ratio(coefficients, end, bits):
             assert abs(p / q * mp.exp(-t * t / 2) / normal_cdf(-t) - 1) < mp.mpf(2) ** -(bits - 1e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_pieces_of_the_normal_distribution(dtype):
     with jax.enable_x64(True) if dtype == "float64" else contextlib.nullcontext():

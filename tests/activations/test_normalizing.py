@@ -172,6 +172,7 @@ def test_second_derivatives_are_those_of_the_first(name, params):
         np.testing.assert_allclose(reverse, forward, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MASKED)
 def test_masked_entries_do_not_take_part(name):
     """Three of five entries: what the three alone give. None: zeros. Whatever the others hold."""
@@ -205,6 +206,7 @@ def test_masked_entries_do_not_take_part(name):
         assert not jnp.isnan(hessian).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MASKED)
 def test_masks_under_transforms(name):
     """The mask is an operand: traced, batched, scanned, rematerialised; it broadcasts like a parameter."""
@@ -289,6 +291,7 @@ def test_half_precision_is_rounded_once(name):
         np.testing.assert_array_equal(np.asarray(f(narrow), "float32"), np.asarray(once, "float32"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_axes(name):
     f = function(name)
@@ -313,6 +316,7 @@ def test_errors_name_the_function_that_was_called(name, params):
             function(name)(jnp.zeros((2, 4)), **params, **wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "key"),
     [
@@ -334,6 +338,7 @@ def test_a_parameter_has_one_value_a_row(name, key):
         function(name)(x, **{key: jnp.ones(4)})
 
 
+@pytest.mark.slow
 def test_a_float16_gradient_over_a_long_row_is_finite():
     x = jnp.linspace(-1, 1, 2**17).astype("float16")
     for f in (actlab.log_softmax, actlab.softmax, actlab.logsumexp):
@@ -354,6 +359,7 @@ def test_long_rows_sum_to_1(name):
 class TestSoftmax:
     x = jnp.asarray(np.random.default_rng(0).normal(size=(3, 4, 5)) * 5, "float32")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("axis", [-1, 0, 1, -2])
     def test_agrees_with_jax(self, axis):
         def loss(x, f):
@@ -363,6 +369,7 @@ class TestSoftmax:
             jax.grad(loss)(self.x, actlab.softmax), jax.grad(loss)(self.x, jax.nn.softmax), atol=2e-6
         )
 
+    @pytest.mark.slow
     def test_equal_and_infinite_entries_share(self):
         big = float(jnp.finfo("float32").max)
         rows = jnp.asarray([[big, -big, 0], [INF, 0, 1], [-INF, 0, 0], [-INF, -INF, -INF], [INF, INF, 0]])
@@ -373,6 +380,7 @@ class TestSoftmax:
             np.testing.assert_allclose(actlab.entmax(rows, alpha=jnp.float32(alpha)), expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_special_cases_agree():
     x = jnp.asarray(np.random.default_rng(0).normal(size=(8, 6)) * 3, "float32")
     same = np.testing.assert_array_equal

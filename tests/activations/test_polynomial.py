@@ -10,6 +10,7 @@ import actlab
 X = jnp.asarray([-2.0, 0.0, 0.5, 3.0], "float32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["slaf", "poly_relu"])
 def test_gradient_by_coefficients_is_the_powers(name):
     f = getattr(actlab, name)

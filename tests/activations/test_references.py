@@ -148,6 +148,7 @@ def test_unknown_and_own():
     assert actlab.cite(actlab.make(mine)) == line
 
 
+@pytest.mark.slow
 def test_the_files_are_read_when_first_cited():
     code = "import actlab.activations.references as r; r.names(); print(r.bibliography.cache_info().currsize)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -88,6 +88,7 @@ def test_hard_tanh_bounds():
     assert float(jnp.max(jnp.abs(kept()[0]))) == 1  # y, not x
 
 
+@pytest.mark.slow
 def test_learnt_per_channel():
     x = jnp.asarray(np.random.default_rng(0).normal(size=(5, 3)), "bfloat16")
     params = {"alpha": jnp.float32(0.5), "gamma": jnp.ones(3), "beta": jnp.zeros(3)}

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 # In a process of its own: the number of host devices is fixed when jax starts. One program for all functions.
 SCRIPT = """
 import jax
@@ -35,6 +37,7 @@ print(len(acts), "functions on", len(jax.devices()), "devices")
 """
 
 
+@pytest.mark.slow
 def test_shard_map_on_two_devices():
     run = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr[-3000:]

@@ -8,6 +8,7 @@ import pytest
 import actlab
 
 
+@pytest.mark.slow
 def test_entmax_at_huge_alpha_shares_among_the_largest():
     x = jnp.asarray([[2.0, 2.0, 1.0], [5.0, 4.999, 0.0]])
     for alpha in (10.0, 1e3, 1e6):
@@ -41,6 +42,7 @@ class TestEntmaxPackage:
             y = actlab.entmax15(jnp.asarray(self.x))
             np.testing.assert_allclose(0.6 - jnp.sqrt(y[0]), -0.1698, atol=1e-4)
 
+    @pytest.mark.slow
     def test_gradient_of_entmax15(self):
         want = [-0.23829754434455613, 0.3589111296034958, -0.11447789097753959, -0.006135694281400105, 0.0]
         with jax.enable_x64(True):

@@ -31,6 +31,7 @@ def sigmoid(x):
     return 1 / (1 + math.exp(-x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 @each
 def test_no_nan_and_dtype_kept(act, dtype):
@@ -92,6 +93,7 @@ def test_keeps_its_input_alone(act):
     assert [leaf.dtype for leaf in kept if leaf.size > 1] in (["bfloat16"], [])
 
 
+@pytest.mark.slow
 @each
 def test_transforms_agree(act):
     x = jnp.asarray(np.random.default_rng(0).normal(size=(4, 6)), "float32")
@@ -115,6 +117,7 @@ def test_transforms_agree(act):
         np.testing.assert_allclose(lanes[i], act(x[i], key=keys[i]), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_keys_decide():
     x = jnp.zeros((50, 3)) - 0.3
     for act in VARIANTS:
@@ -126,6 +129,7 @@ def test_keys_decide():
 SMOOTH = [a for a in RANDOM if a.name != "bernoulli_st"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("act", SMOOTH, ids=repr)
 def test_gradients_are_those_of_the_draw_at_fixed_noise(act):
     with jax.enable_x64(True):
@@ -147,6 +151,7 @@ def test_gradients_are_those_of_the_draw_at_fixed_noise(act):
             np.testing.assert_allclose(slope, along, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_parameters_of_the_noisy_form_broadcast():
     x = jnp.ones((4, 3), "bfloat16")
     assert actlab.prob_act(x, sigma=jnp.ones(3), key=KEY).dtype == jnp.bfloat16
@@ -156,6 +161,7 @@ def test_parameters_of_the_noisy_form_broadcast():
         actlab.prob_act(x, sigma=jnp.ones(4), key=KEY)
 
 
+@pytest.mark.slow
 def test_rrelu():
     y = drawn("rrelu", -1.0, lower=0.2, upper=0.6)
     assert -0.6 <= y.min() < -0.599
@@ -168,6 +174,7 @@ def test_rrelu():
     np.testing.assert_allclose(mixed[0], [-0.3, -0.35, -0.4], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_noisy_relu():
     for x in (-2.0, 0.0, 3.0):
         y, std = drawn("noisy_relu", x), math.sqrt(sigmoid(x))
@@ -185,6 +192,7 @@ def test_prob_act():
     assert drawn("prob_act", -3.0, sigma=0.5).mean() == pytest.approx(0, abs=0.0075)
 
 
+@pytest.mark.slow
 def test_concrete_gates():
     for x in (-1.0, 0.0, 2.0):
         soft = drawn("binary_concrete", x, temperature=0.3)
@@ -199,6 +207,7 @@ def test_concrete_gates():
     np.testing.assert_array_equal(actlab.hard_concrete(ends), [0, 0.5, 1])
 
 
+@pytest.mark.slow
 def test_bernoulli():
     for x in (-2.0, 0.0, 1.0):
         y = drawn("bernoulli_st", x)
@@ -213,6 +222,7 @@ class TestGumbelSoftmax:
     x = jnp.asarray([0.5, -1.0, 2.0, 0.0], "float32")
     p = np.asarray(jax.nn.softmax(x))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("temperature", [0.1, 1.0, 5.0])
     def test_the_largest_entry_follows_softmax(self, temperature):
         rows = jnp.tile(self.x, (N, 1))
@@ -221,6 +231,7 @@ class TestGumbelSoftmax:
         share = np.bincount(np.asarray(soft.argmax(-1)), minlength=4) / N
         np.testing.assert_allclose(share, self.p, atol=0.0075)
 
+    @pytest.mark.slow
     def test_hard_is_exactly_one_hot_with_the_soft_gradient(self):
         rows = jnp.tile(self.x, (100, 1))
         hard, soft = (actlab.gumbel_softmax(rows, hard=h, key=KEY) for h in (True, False))
@@ -233,6 +244,7 @@ class TestGumbelSoftmax:
         ]
         np.testing.assert_array_equal(*slopes)
 
+    @pytest.mark.slow
     def test_axes_and_the_form_without_noise(self):
         x = jnp.asarray(np.random.default_rng(0).normal(size=(3, 4, 5)), "float32")
         for axis in (-1, 0, 1):
@@ -246,6 +258,7 @@ class TestGumbelSoftmax:
                 actlab.gumbel_softmax(x, axis=missing)
         assert actlab.gumbel_softmax(jnp.zeros((0, 3)), key=KEY).shape == (0, 3)
 
+    @pytest.mark.slow
     def test_masked_entries_get_nothing(self):
         x = jnp.asarray([0.0, -jnp.inf, 1.0])
         assert actlab.gumbel_softmax(x, key=KEY)[1] == 0
@@ -253,6 +266,7 @@ class TestGumbelSoftmax:
         slope = jax.grad(lambda t: actlab.gumbel_softmax(x, temperature=t, key=KEY)[0])(0.01)
         assert jnp.isfinite(slope)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("hard", [False, True])
     @pytest.mark.parametrize("key", [None, KEY])
     def test_where(self, hard, key):

@@ -10,6 +10,7 @@ from actlab.activations import identity_ste
 from actlab.errors import InputError
 
 
+@pytest.mark.slow
 def test_identity_ste_gives_the_value_to_the_bit_and_the_gradient_of_the_identity():
     rounded = identity_ste(lambda x: jnp.floor(x * 3.0) / 3.0)
     x = jnp.asarray([0.1, -1e30, 16777217.0, jnp.inf, -jnp.inf], "float32")
@@ -42,6 +43,7 @@ def test_threshold_itself_is_below(theta):
         np.testing.assert_array_equal(f(x, theta=theta), x * slopes)
 
 
+@pytest.mark.slow
 def test_jump_relu_learns_its_threshold_inside_the_window_only():
     x = jnp.asarray([0.0, 0.7, 0.8, 1.0, 1.2, 1.3, 5.0])
     by_theta, by_width = jax.jacobian(
@@ -51,6 +53,7 @@ def test_jump_relu_learns_its_threshold_inside_the_window_only():
     np.testing.assert_array_equal(by_width, 0.0)
 
 
+@pytest.mark.slow
 def test_pact_gradient_of_the_cap():
     x = jnp.asarray([-1.0, 0.0, 2.9, 3.0, 9.0])
     by_alpha = jax.jacobian(lambda alpha: actlab.quantized_relu_ste(x, alpha=alpha))(jnp.float32(3.0))
@@ -77,12 +80,14 @@ def test_ties_of_the_signs():
     assert [actlab.ternary_ste(v) for v in (-0.75, -0.5, 0.5, 0.75)] == [-1.0, 0.0, 0.0, 1.0]
 
 
+@pytest.mark.slow
 def test_rsign_moves_its_threshold_against_the_gradient():
     x = jnp.asarray([-0.75, 0.25, 0.5, 1.0, 2.0])
     by_alpha = jax.jacobian(lambda alpha: actlab.rsign(x, alpha=alpha))(jnp.float32(0.5))
     np.testing.assert_array_equal(by_alpha, [0.0, -1.5, -2.0, -1.0, 0.0])
 
 
+@pytest.mark.slow
 def test_relu_sugar_is_relu_with_another_slope():
     x = jnp.asarray([-2.0, -0.0, 0.0, 3.0])
     for surrogate in ("bsilu", "nelu"):

@@ -143,6 +143,7 @@ def test_debug_shows_the_traceback(actlab):
     assert "Traceback" in err
 
 
+@pytest.mark.slow
 def test_a_folder_that_holds_a_run_is_not_overwritten(actlab, here):
     (here / "run").mkdir()
     (here / "run" / "run.json").write_text("{}")
@@ -152,6 +153,7 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(actlab, here):
     assert [p.name for p in (here / "run").iterdir()] == ["run.json"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [2, 40], ids=["before training", "at a checkpoint"])
 def test_full_disk(process, here, limit):
     """Files may not grow beyond some KiB: Hydra's config, or the checkpoint, cannot be written."""

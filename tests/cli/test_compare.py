@@ -18,6 +18,7 @@ def sweep(tmp_path_factory):
     return write_sweep(tmp_path_factory.mktemp("sweep"), levels, rates={1e-3: 0.0, 1e-2: -0.1})
 
 
+@pytest.mark.slow
 def test_the_table_the_page_and_the_picture(actlab, sweep, here):
     code, out, err = actlab("compare", sweep, "--out", "page.html", "--png", "ranking.png")
     assert (code, err) == (0, "")
@@ -49,6 +50,7 @@ def test_eighty_columns_hold_the_narrow_table(sweep):
     assert "bootstrap" not in out
 
 
+@pytest.mark.slow
 def test_the_page_lies_in_the_folder_unless_told_otherwise(actlab, sweep):
     assert actlab("compare", sweep)[0] == 0
     assert (sweep / "compare.html").exists()

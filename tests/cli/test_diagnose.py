@@ -110,6 +110,7 @@ def files(folder):
     return sorted(p for p in folder.rglob("*"))
 
 
+@pytest.mark.slow
 def test_at_init_finds_what_is_wrong_before_the_first_step(actlab, here):
     argv = ["activation=silu", "model.init=torch_default", "model.depth=4", "model.width=64", "batch_size=50"]
     code, out, err = actlab("diagnose", "--at-init", *argv, "--json")
@@ -135,6 +136,7 @@ def test_at_init_finds_what_is_wrong_before_the_first_step(actlab, here):
     assert "OK  Healthy" in out
 
 
+@pytest.mark.slow
 def test_at_init_of_statistics_that_tell_less(actlab, here):
     code, out, _ = actlab("diagnose", "--at-init", *SMALL, "stats=none")
     assert code == 0
@@ -142,6 +144,7 @@ def test_at_init_of_statistics_that_tell_less(actlab, here):
     assert files(here) == []
 
 
+@pytest.mark.slow
 def test_at_init_of_a_users_own_function(actlab, here):
     (here / "late_function.py").write_text("import jax\ndef late(x):\n    return jax.nn.relu(x - 4.9)\n")
     before = files(here)

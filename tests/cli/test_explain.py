@@ -41,6 +41,7 @@ def test_kinds_are_told(actlab):
     assert code == 0 and all(kind in out for kind in ("boundary", "neuron", "network", "probe", "choose"))
 
 
+@pytest.mark.slow
 def test_boundary_writes_a_page_and_a_picture(actlab, here):
     code, out, err = actlab(
         "explain",
@@ -61,6 +62,7 @@ def test_boundary_writes_a_page_and_a_picture(actlab, here):
     assert (here / "shown" / "boundary.png").read_bytes()[:4] == b"\x89PNG"
 
 
+@pytest.mark.slow
 def test_a_runs_layers_are_probed(actlab, here):
     code, _, err = actlab(
         "train",
@@ -78,6 +80,7 @@ def test_a_runs_layers_are_probed(actlab, here):
     assert (here / "run" / "probe.html").is_file() and (here / "run" / "probe.png").is_file()
 
 
+@pytest.mark.slow
 def test_choose_tells_what_a_sweep_says(here, capsys):
     from actlab.cli.composing import compose
     from actlab.cli.explain_choose import tell

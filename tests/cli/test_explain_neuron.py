@@ -23,6 +23,7 @@ def contents(folder):
     return {p.relative_to(folder): p.stat().st_mtime_ns for p in folder.rglob("*")}
 
 
+@pytest.mark.slow
 def test_sites(actlab, trained):
     code, out, err = actlab("explain", "neuron", trained, "--list")
     assert (code, err) == (0, "")
@@ -34,6 +35,7 @@ def test_sites(actlab, trained):
     ]
 
 
+@pytest.mark.slow
 def test_a_run_is_explained_and_left_as_it_was(actlab, trained, here):
     before = contents(trained)
     argv = ["explain", "neuron", trained, "--site", "blocks.1.act", "--channels", "0-2,5", "--steps", "60"]
@@ -134,6 +136,7 @@ def test_a_run_json_that_is_damaged_is_told(actlab, trained, here, content):
     assert (code, err.count("\n")) == (2, 1) and "run.json is damaged" in err
 
 
+@pytest.mark.slow
 def test_outputs_and_units_of_a_regression_are_explained(actlab, here):
     tiny = ["model.width=8", "model.depth=1", "data.size=8", "batch_size=64", "steps=20", "stats=none"]
     every = ["eval_every=20", "checkpoint_every=20", "hydra.run.dir=run"]
@@ -152,6 +155,7 @@ def test_outputs_and_units_of_a_regression_are_explained(actlab, here):
     assert "there are 3, from 0 to 2" in actlab("explain", "neuron", "run", "--classes", "3")[2]
 
 
+@pytest.mark.slow
 def test_a_run_that_diverged_is_told_and_not_drawn(actlab, here):
     large = ["optimizer=sgd", "optimizer.learning_rate=1e30", "data=digits", "hydra.run.dir=run"]
     assert actlab("train", *SMALL, *large, "steps=20", "stats=none")[0] == 0
@@ -166,6 +170,7 @@ def test_a_run_that_diverged_is_told_and_not_drawn(actlab, here):
     assert (code, out) == (2, told) and re.search(r"(blocks\.1\.act\.\w+|logits) is not finite", err)
 
 
+@pytest.mark.slow
 def test_units_of_a_model_of_texts_are_explained_by_passages(actlab, here):
     (here / "story.txt").write_text("the cat sat on the mat, and the rat sat on the cat. " * 20)
     text = ["data=text", "data.path=story.txt", "data.context=16", "model=recurrent", "model.pool=each"]

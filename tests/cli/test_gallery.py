@@ -11,6 +11,7 @@ def small_bundle(monkeypatch):
     monkeypatch.setattr("actlab.cli.runtime.prepare", lambda: None)
 
 
+@pytest.mark.slow
 def test_the_page_goes_where_it_is_said_to(actlab, here):
     code, out, err = actlab("gallery", "relu", "tanh", "relu")
     assert (code, out, err) == (0, "gallery/index.html\n", "")

@@ -56,6 +56,7 @@ def test_a_port_that_is_taken_is_told(actlab):
     assert code == 2 and "cannot be had: Address already in use" in err
 
 
+@pytest.mark.slow
 def test_a_page_an_npz_and_json_of_the_same_text(actlab, here):
     argv = ("inspect", "--model", FOLDER, "--prompt", "The quick", "--max-new-tokens", 6, "--rows", "1")
     code, out, err = actlab(*argv)
@@ -72,6 +73,7 @@ def test_a_page_an_npz_and_json_of_the_same_text(actlab, here):
     assert (here / "inspect.html").read_text().count('"rows.1"') == 1
 
 
+@pytest.mark.slow
 def test_a_given_text_is_read_and_the_whole_vectors_are_in_the_npz(actlab, here):
     (here / "notes.txt").write_text("to be", encoding="utf-8")
     code, out, _ = actlab("inspect", "--model", FOLDER, "--text", "notes.txt", "--out", "x.npz")

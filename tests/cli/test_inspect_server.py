@@ -56,6 +56,7 @@ def test_rows_of_a_head_on_demand(served):
     np.testing.assert_allclose(rows.sum(1), 1, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_a_text_is_read_units_are_silent_and_chat_has_its_template(served):
     status, events = served.generate(prompt=PROMPT, max_new_tokens=0, ablate={"blocks.0.mlp.act": [1, 2]})
     assert status == 200 and events[0]["head"]["about"]["edited"] == ["blocks.0.mlp.act.post"]

@@ -24,6 +24,7 @@ def texts(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_neurons_writes_a_page_and_every_number(texts, tmp_path, capsys):
     common = ["inspect", "neurons", *SMALL, "--text", str(texts), "--examples", "2", "--sample", "16"]
     out = tmp_path / "units.html"
@@ -41,6 +42,7 @@ def test_neurons_writes_a_page_and_every_number(texts, tmp_path, capsys):
     assert f"{found.tokens:,} tokens" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_concept_tells_kinds_apart(texts, tmp_path, capsys):
     out = tmp_path / "c.json"
     kinds = ["--first", str(texts / "letters.txt"), "--second", str(texts / "digits.txt")]
@@ -54,6 +56,7 @@ def test_concept_tells_kinds_apart(texts, tmp_path, capsys):
     assert f"{told['best'][0]['auroc']:.3f}" in said and f"{told['ablated']['first_ablated']:.4f}" in said
 
 
+@pytest.mark.slow
 def test_swap_writes_page_and_picture(texts, tmp_path, capsys):
     arguments = ["inspect", "swap", *SMALL, "--text", str(texts / "letters.txt"), "--act", "relu"]
     assert run([*arguments, "--out", str(tmp_path)]) == 0

@@ -50,6 +50,7 @@ def final_arrays(path):
         return step, checkpointer.restore((path / "checkpoints" / str(step)).absolute())
 
 
+@pytest.mark.slow
 def test_ten_kills(process, here):
     whole = start(process, here, [*JOB, "hydra.run.dir=whole"], "whole.log")
     assert whole.wait(timeout=300) == 0, (here / "whole.log").read_text()
@@ -91,6 +92,7 @@ def test_ten_kills(process, here):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_signals_save_and_exit(process, here, number, code):
     job = [a.replace("steps=1600", "steps=100000") for a in JOB]
@@ -106,6 +108,7 @@ def test_signals_save_and_exit(process, here, number, code):
     assert "to go on: actlab train resume=run" in (here / "log").read_text()
 
 
+@pytest.mark.slow
 def test_a_kill_while_samples_are_read_from_a_file(process, here):
     """Trained from memory, and by Grain with a kill: the same arrays and rows."""
     rng = np.random.default_rng(0)

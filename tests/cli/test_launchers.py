@@ -54,6 +54,7 @@ def state(path):
         return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAUNCHERS)
 def test_jobs_run_one_fails_one_is_killed(mine, process, name):
     jobs = ["mine:bend", "mine:bend model.depth=-1", "mine:die", "mine:bend optimizer=adma"]
@@ -76,6 +77,7 @@ def test_jobs_run_one_fails_one_is_killed(mine, process, name):
     assert p.returncode == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAUNCHERS)
 def test_sigterm_saves_what_is_under_way(here, process, name):
     p = process(

@@ -55,6 +55,7 @@ def parameters(path, step):
     return sorted(digest for name, digest in files.items() if name.startswith("d/"))
 
 
+@pytest.mark.slow
 def test_loggers_change_nothing_but_get_everything(actlab, here):
     assert actlab("train", "steps=40", *SMALL, "hydra.run.dir=plain")[0] == 0
     down = "+logger.down._target_=logger_users.Down"
@@ -78,6 +79,7 @@ def test_loggers_change_nothing_but_get_everything(actlab, here):
     assert "sinks" not in json.loads((here / "plain" / "run.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_resumed_run_may_have_another_logger(actlab, here):
     """And goes on with the one it has, after the last step that was sent."""
     from actlab.train.folder import RunFolder

@@ -37,6 +37,7 @@ def lines(out):
     return [line.split() for line in out.splitlines()]
 
 
+@pytest.mark.slow
 def test_a_million_rows_become_one_line_for_each_series(actlab, million):
     code, out, err = actlab("query", million)
     assert (code, err) == (0, "")
@@ -48,6 +49,7 @@ def test_a_million_rows_become_one_line_for_each_series(actlab, million):
     assert "1,000,000 rows in 200 series, the first 100 shown" in out
 
 
+@pytest.mark.slow
 def test_choosing_from_a_million(actlab, million):
     _, out, _ = actlab("query", million, "--site", "blocks.1?.act", "--quantity", "pre.a", "--last")
     assert len(lines(out)) == 1 + 10
@@ -105,6 +107,7 @@ def test_limit_of_rows_and_all_of_them(actlab, runs):
     assert "rows left out; --limit 0 prints all" in out
 
 
+@pytest.mark.slow
 def test_several_runs_and_other_tables(actlab, runs):
     one, two = runs("healthy"), runs("relu")
     _, out, _ = actlab("query", one, two, "--site", "test", "--quantity", "loss", "--last")

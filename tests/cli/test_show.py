@@ -75,6 +75,7 @@ def test_what_is_not_elementwise_is_drawn_along_one_input(actlab, name, words):
     assert out.count("│") > 5
 
 
+@pytest.mark.slow
 def test_own_function_is_tried_and_measured(actlab, here):
     (here / "my_shown.py").write_text(USERS_MODULE)
     code, out, _ = actlab("show", "my_shown:step_and_bend", "at=0.25")

@@ -3,6 +3,7 @@
 import pytest
 
 
+@pytest.mark.slow
 def test_the_card(actlab):
     code, out, _ = actlab("theory", "tanh", "--sigma-b", "0.2", "--depth", "12")
     assert code == 0
@@ -22,6 +23,7 @@ def test_the_card(actlab):
     assert max(map(len, out.splitlines())) <= 100
 
 
+@pytest.mark.slow
 def test_no_edge_parameters_and_weights_of_ones_own(actlab):
     _, out, _ = actlab("theory", "softplus", "beta=2", "--depth", "4")
     assert "none at sigma_b = 0: sigma_b^2 would have to be negative at every variance" in out

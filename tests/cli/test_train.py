@@ -24,6 +24,7 @@ def the_run(here):
     return path
 
 
+@pytest.mark.slow
 def test_a_run_from_end_to_end(actlab, here):
     code, out, err = actlab("train", "steps=60", *SMALL)
     assert (code, err) == (0, "")
@@ -49,6 +50,7 @@ def test_a_run_from_end_to_end(actlab, here):
     assert (path / "report.html").stat().st_size > 500_000
 
 
+@pytest.mark.slow
 def test_the_documented_overrides(actlab, here):
     (here / "my_package").mkdir()
     (here / "my_package" / "my_module.py").write_text(
@@ -74,6 +76,7 @@ def test_the_documented_overrides(actlab, here):
     assert beta["value"].item() != 1.0
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_second_do_not_meet(process, here):
     pair = [process("train", "steps=20", *SMALL) for _ in range(2)]
     for p in pair:
@@ -82,6 +85,7 @@ def test_two_runs_of_one_second_do_not_meet(process, here):
     assert len(list((here / "runs").glob("*/*/run.json"))) == 2
 
 
+@pytest.mark.slow
 def test_multirun_under_the_subcommand(actlab, here):
     code, _, err = actlab("train", "-m", "seed=0,1", "steps=20", *SMALL, "hydra.sweep.dir=sweep")
     assert (code, err) == (0, "")
@@ -90,6 +94,7 @@ def test_multirun_under_the_subcommand(actlab, here):
     assert scores[0] != scores[1]
 
 
+@pytest.mark.slow
 def test_divergence_is_a_result(actlab, here):
     code, out, err = actlab(
         "train", "steps=40", *SMALL, "optimizer=sgd", "optimizer.learning_rate=1e30", "hydra.run.dir=run"
@@ -117,6 +122,7 @@ def test_hydras_flags(process, flags, shown):
     assert shown in out, out
 
 
+@pytest.mark.slow
 def test_config_dir(actlab, here):
     (here / "conf" / "activation").mkdir(parents=True)
     (here / "conf" / "activation" / "mine.yaml").write_text("name: tanh\nlearn: []\nper: tensor\n")
@@ -127,6 +133,7 @@ def test_config_dir(actlab, here):
     assert "tanh" in out
 
 
+@pytest.mark.slow
 def test_resume_refuses_another_config_and_a_finished_run(actlab, here):
     assert actlab("train", "steps=20", *SMALL, "hydra.run.dir=run")[0] == 0
     code, _, err = actlab("train", "resume=run", "model.depth=4")
@@ -140,6 +147,7 @@ def test_resume_refuses_another_config_and_a_finished_run(actlab, here):
     assert "run has finished at step 20: there is nothing to resume" in err
 
 
+@pytest.mark.slow
 def test_resume_tells_of_another_version(process, here):
     p = process("train", "steps=100000", *SMALL, "hydra.run.dir=run")
     while not (here / "run" / "checkpoints").exists() and p.poll() is None:
@@ -156,6 +164,7 @@ def test_resume_tells_of_another_version(process, here):
     p.send_signal(signal.SIGTERM)
 
 
+@pytest.mark.slow
 def test_report_again(actlab, here):
     assert actlab("train", "steps=20", *SMALL, "hydra.run.dir=run")[0] == 0
     (here / "run" / "report.html").unlink()

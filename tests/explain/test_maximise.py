@@ -45,6 +45,7 @@ def found(subject):
     return target, maximise(subject, target, canvas(subject), Recipe(STEPS))
 
 
+@pytest.mark.slow
 def test_optima_exceed_the_data_and_hold_without_the_transforms(trained, subject, found):
     _, optimum = found
     assert subject.kind == "image" and optimum.inputs.shape == (8, 1, 8, 8)
@@ -57,6 +58,7 @@ def test_optima_exceed_the_data_and_hold_without_the_transforms(trained, subject
     assert (optimum.scores > optimum.start).all() and not optimum.still.any()
 
 
+@pytest.mark.slow
 def test_a_unit_finds_the_same_alone_in_company_and_in_rounds(known, rng):
     subject = known(rng.normal(size=(5, 3)))
     target = channels(subject, "a", range(3))
@@ -72,6 +74,7 @@ def test_a_unit_finds_the_same_alone_in_company_and_in_rounds(known, rng):
         maximise(subject, target, canvas(subject), batch=0)
 
 
+@pytest.mark.slow
 def test_a_diverged_run_is_told(trained):
     run, state = trained
     broken = state._replace(params=jax.tree.map(lambda a: a * jnp.nan, state.params))
@@ -79,6 +82,7 @@ def test_a_diverged_run_is_told(trained):
         of_run(run, broken, "it")
 
 
+@pytest.mark.slow
 def test_the_strongest_examples_are_those_of_the_whole_data(trained, subject, found):
     target, _ = found
     data = trained[0].setup.data.x_train[:150]
@@ -89,6 +93,7 @@ def test_the_strongest_examples_are_those_of_the_whole_data(trained, subject, fo
     np.testing.assert_allclose(examples.mean, by_hand.mean(0), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_of_a_linear_unit_the_optimum_is_the_corner_of_the_bounds(known, rng):
     w = rng.normal(size=(5, 3)).astype(np.float32)
     low, high = np.full(5, -1, np.float32), np.arange(1, 6, dtype=np.float32)
@@ -99,6 +104,7 @@ def test_of_a_linear_unit_the_optimum_is_the_corner_of_the_bounds(known, rng):
     np.testing.assert_allclose(optimum.inputs[:, 0], best.T, atol=0.3)
 
 
+@pytest.mark.slow
 def test_of_a_linear_unit_of_signals_the_optimum_is_its_weights(known):
     wave = np.sin(np.linspace(0, 4 * np.pi, 40))
     subject = known(wave[:, None], kind="signal", radius=3.0)
@@ -107,6 +113,7 @@ def test_of_a_linear_unit_of_signals_the_optimum_is_its_weights(known):
     assert optimum.scores[0, 0] == pytest.approx(3 * np.linalg.norm(wave), rel=0.03)
 
 
+@pytest.mark.slow
 def test_values_before_a_relu_lead_out_of_its_flat_part_and_those_after_do_not(known):
     subject = known(np.eye(2) * 5 - 4, act=lambda v: jax.nn.relu(v - 3.0))
     before = maximise(subject, channels(subject, "a", [0, 1]), canvas(subject), Recipe(100, 0.2))
@@ -116,6 +123,7 @@ def test_values_before_a_relu_lead_out_of_its_flat_part_and_those_after_do_not(k
     np.testing.assert_array_equal(after.scores, after.start)
 
 
+@pytest.mark.slow
 def test_optima_found_on_the_move_bear_moving_better_than_those_found_still(subject):
     target = channels(subject, "blocks.0.act", range(8))
     read = subject.read("blocks.0.act", "pre")
@@ -137,6 +145,7 @@ def test_optima_found_on_the_move_bear_moving_better_than_those_found_still(subj
     assert np.mean(moved(jnp.asarray(robust)) > moved(jnp.asarray(still))) > 0.5
 
 
+@pytest.mark.slow
 def test_variants_differ_more_where_they_are_asked_to(known, rng):
     w = rng.normal(size=(12, 6)).astype(np.float32)
     subject = known(w)
@@ -163,6 +172,7 @@ def test_likeness_is_the_mean_cosine_of_gram_matrices(shape, rng):
     np.testing.assert_allclose(likeness(jnp.asarray(values)), expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_logits_become_the_largest(trained, subject):
     target = classes(subject, [3, 7])
     optimum = maximise(subject, target, canvas(subject), Recipe(STEPS))
@@ -171,6 +181,7 @@ def test_logits_become_the_largest(trained, subject):
     assert target.labels == ("3", "7")
 
 
+@pytest.mark.slow
 def test_a_neuron_is_one_position_and_a_direction_takes_the_whole_vector(subject, trained, rng):
     x = trained[0].setup.data.x_train[:4]
     values = np.asarray(subject.read("blocks.0.act", "pre")(subject.weights, jnp.asarray(x)))

@@ -26,6 +26,7 @@ def test_the_optimum_is_that_of_scikit_learn(wine, penalty):
     assert ours.test == pytest.approx(theirs.score(x_test, y_test))
 
 
+@pytest.mark.slow
 def test_the_weights_are_those_of_scikit_learn(wine):
     import jax
     import jax.numpy as jnp
@@ -52,6 +53,7 @@ def test_many_at_once_are_as_each_alone_and_scale_does_not_matter(wine):
     )  # nothing to go by: the commonest class
 
 
+@pytest.mark.slow
 def test_what_no_line_separates():
     x = np.random.default_rng(0).uniform(-1, 1, (400, 2))
     y = (x[:, 0] * x[:, 1] > 0).astype(int)

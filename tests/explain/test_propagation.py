@@ -30,6 +30,7 @@ def relu():
     return propagation(run(steps=100), seeds=12, trained=2)
 
 
+@pytest.mark.slow
 def test_he_keeps_relus_variance_and_gradient(relu):
     """He et al. 2015: every layer keeps the mean square on average, forward and backward."""
     assert relu.q.shape == relu.c.shape == relu.g.shape == (12, 6)
@@ -39,6 +40,7 @@ def test_he_keeps_relus_variance_and_gradient(relu):
     assert abs(ratio.mean() - 1) < 4 * ratio.std() / 12**0.5
 
 
+@pytest.mark.slow
 def test_relus_cosine_follows_the_arc_cosine_map(relu):
     """Cho & Saul 2009; pairs differ, so the map of the mean is compared with some room."""
     c = relu.c.mean(0)
@@ -65,6 +67,7 @@ def test_a_network_that_does_not_do_what_theory_says_is_told(relu):
     assert [(d.quantity, d.site) for d in disagreements(weak)] == [("gradient", "blocks.0.act")]
 
 
+@pytest.mark.slow
 def test_a_gain_too_small_loses_signal_and_gradient():
     small = propagation(run(act="sigmoid", init="lecun_normal"), seeds=4, trained=0)
     fall = np.median(small.g[:, :-1] / small.g[:, 1:], 0)
@@ -90,6 +93,7 @@ def test_rows_that_are_gone_are_in_no_pair():
     assert np.isnan(_cosine(h))
 
 
+@pytest.mark.slow
 def test_a_page_of_a_signal_that_dies(relu):
     dead = propagation(run(act="relu", depth=3, width=2, init="lecun_normal"), seeds=3, trained=0)
     dead = dataclasses.replace(dead, q=dead.q * 0, c=dead.c * np.nan, g=dead.g * 0)
@@ -98,6 +102,7 @@ def test_a_page_of_a_signal_that_dies(relu):
     assert set(page.views[0].tables["sites"]["middle"]) == {None}
 
 
+@pytest.mark.slow
 def test_it_trains_what_it_says(relu):
     assert relu.scores.shape == (2,) and (relu.scores > 0.6).all() and 0.1 < relu.chance < 0.2
     lost = propagation(run(steps=100, optimizer=adam(learning_rate=1e30)), seeds=2, trained=1)

@@ -22,6 +22,7 @@ def trained(**fields):
     return one, state
 
 
+@pytest.mark.slow
 def test_rings_become_linear_with_depth():
     depth = separability(*trained(data=rings(), model=Bound.of(MLP, depth=2, width=16), steps=400))
     assert depth.names == (
@@ -36,6 +37,7 @@ def test_rings_become_linear_with_depth():
     assert page.table[-1][0] == "network itself" and "Averaged" not in page.lead
 
 
+@pytest.mark.slow
 def test_wide_maps_are_averaged_over_positions():
     model = Bound.of(ConvNet, depth=1, width=20, stride=1)
     depth = separability(*trained(data=digits(), model=model, steps=100), samples=300)
@@ -45,6 +47,7 @@ def test_wide_maps_are_averaged_over_positions():
     assert depth.probes[0].test > 0.85  # digits are nearly linear, whatever is drawn
 
 
+@pytest.mark.slow
 def test_a_file_in_order_of_its_classes_is_drawn_from_all_over():
     x = np.random.default_rng(0).normal(size=(600, 3)).astype(np.float32)
     y = np.repeat([0, 1, 2], 200)
@@ -55,6 +58,7 @@ def test_a_file_in_order_of_its_classes_is_drawn_from_all_over():
     )  # three classes that nothing tells apart; the first 300 samples hold two
 
 
+@pytest.mark.slow
 def test_an_input_too_wide_is_left_out_and_said_to_be():
     x = np.random.default_rng(0).normal(size=(60, 70, 70)).astype(np.float32)
     data = Dataset("wide", x, np.arange(60) % 2, x, np.arange(60) % 2, num_classes=2)

@@ -7,6 +7,7 @@ from scipy.ndimage import affine_transform
 from actlab.explain.transforms import NONE, Transforms, resample
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(20,), (9, 12)])
 def test_resampling_is_scipys(shape, rng):
     x = rng.normal(size=(2, *shape, 3)).astype(np.float32)
@@ -22,6 +23,7 @@ def test_resampling_is_scipys(shape, rng):
             np.testing.assert_allclose(got[b, ..., c], theirs, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_one_draw_moves_the_whole_batch_alike_and_keys_differ():
     x = jnp.broadcast_to(jax.random.normal(jax.random.key(0), (8, 8)), (3, 8, 8))
     move = Transforms(0.2, 0.2, 20)

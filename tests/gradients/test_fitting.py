@@ -31,6 +31,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("f", FITTED.values(), ids=FITTED)
 def test_slope_from_rounded_output(f):
     fit = fit_lean(f)
@@ -61,6 +62,7 @@ def test_turning_point_and_extreme_are_exact():
     assert fit.steepest == pytest.approx(1.0998393201288669, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_nan_goes_on():
     fit = fit_lean(lambda x: x * jax.nn.sigmoid(x))
     for left in (True, False):

@@ -14,6 +14,7 @@ def test_derivatives_of_an_exponential(n):
     np.testing.assert_allclose(nth(lambda x: jnp.exp(2 * x), n)(x), 2.0**n * np.exp(2 * x), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_on_a_custom_rule():
     """gelu''' = (x^3 - 4x) phi(x)."""
     x = jnp.linspace(-3.0, 3.0, 13)

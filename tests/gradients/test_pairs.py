@@ -19,6 +19,7 @@ def plain(a, b, k):
     return jnp.sin(jnp.broadcast_to(k, a.shape) * a) * jnp.broadcast_to(b, a.shape)
 
 
+@pytest.mark.slow
 def test_matches_autodiff_also_where_an_operand_broadcasts():
     a, b, k = jnp.linspace(-2.0, 2.0, 12).reshape(3, 4), jnp.arange(4.0), jnp.asarray(0.7)
     for argnums in ((0,), (1,), (2,), (0, 1, 2)):
@@ -48,6 +49,7 @@ def test_partials_of_constants_are_never_computed():
     assert jax.grad(f)(1.0, 2.0, 3.0) == 6.0
 
 
+@pytest.mark.slow
 def test_gradients_of_a_broadcast_operand_are_summed_in_float32():
     a, b = jnp.ones((2000,), "bfloat16"), jnp.ones((1,), "bfloat16")
     product = keep_inputs(lambda a, b: a * b)

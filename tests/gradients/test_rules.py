@@ -21,6 +21,7 @@ def residuals(f, *args):
     return sorted((leaf.shape, str(leaf.dtype)) for leaf in leaves)
 
 
+@pytest.mark.slow
 def test_keep_input_matches_autodiff():
     def plain(x, k):
         return jnp.sin(jnp.broadcast_to(k, x.shape) * x)
@@ -85,6 +86,7 @@ def test_parameters_of_a_wider_dtype_do_not_widen_the_result():
         assert wave(x, 2).dtype == jnp.float32
 
 
+@pytest.mark.slow
 def test_vmap_over_parameters():
     x, k = jnp.linspace(-1.0, 1.0, 6).reshape(2, 3), jnp.asarray([1.0, 2.0])
     lanes = jax.vmap(jax.grad(lambda x, k: jnp.sum(wave(x, k)), argnums=1))(x, k)

@@ -52,6 +52,7 @@ def test_templates_that_are_refused(template, said):
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.slow
 def test_templates_that_would_fill_time_or_memory(monkeypatch):
     monkeypatch.setattr(chat, "SECONDS", 1)
     monkeypatch.setattr(chat, "MEMORY", 1 << 28)

@@ -29,6 +29,7 @@ def trace():
     return lm().generate(TEXT, max_new_tokens=20, capture=Capture(values=("*",)), **DRAWN)
 
 
+@pytest.mark.slow
 def test_a_text_is_the_prompt_and_what_was_drawn():
     t = trace()
     ids = lm().encode(TEXT)
@@ -38,12 +39,14 @@ def test_a_text_is_the_prompt_and_what_was_drawn():
     assert (t["next.token"][:-1] == t.tokens[1:]).all()
 
 
+@pytest.mark.slow
 def test_the_same_tokens_with_and_without_records():
     plain = lm().generate(TEXT, max_new_tokens=20, capture=PLAIN, **DRAWN)
     assert (plain.tokens == trace().tokens).all()
     assert not any(name.startswith(("site", "heads", "units", "value")) for name in plain.arrays)
 
 
+@pytest.mark.slow
 def test_a_text_given_has_the_records_of_one_written():
     t = trace()
     again = lm().run(t.tokens.tolist(), capture=Capture(values=("*",)), **DRAWN)
@@ -64,6 +67,7 @@ def test_a_stream_is_the_whole_in_parts():
         np.testing.assert_array_equal(whole[name], x, err_msg=name)
 
 
+@pytest.mark.slow
 def test_texts_side_by_side_are_written_as_if_alone():
     prompts = ["a", TEXT * 3]
     both = lm().generate(prompts, max_new_tokens=10, **DRAWN)
@@ -117,6 +121,7 @@ def test_units_are_the_largest_of_their_block():
     )
 
 
+@pytest.mark.slow
 def test_rows_of_attention_and_what_is_said_of_them():
     t = lm().generate(TEXT, max_new_tokens=6, capture=Capture(rows=(1,)), **DRAWN)
     p = t["rows.1"].astype(np.float64)
@@ -142,6 +147,7 @@ def test_rows_of_attention_and_what_is_said_of_them():
     assert np.isnan(t["heads.entropy_rest"][0]).all()  # no other token
 
 
+@pytest.mark.slow
 def test_the_lens_after_the_last_block_is_the_models_output():
     t = lm().run(TEXT, capture=Capture(lens=(0, 1)))
     assert (t["lens.candidates"][:, 1, 0] == t["next.candidates"][:, 0]).all()
@@ -151,6 +157,7 @@ def test_the_lens_after_the_last_block_is_the_models_output():
     np.testing.assert_allclose(t["lens.log_probability"][:, 1], t["next.log_probability"], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_greedy_takes_the_likeliest_and_needs_no_seed():
     t = lm().generate(TEXT, max_new_tokens=8, seed=1, stop_at_end=False)
     drawn = slice(t.prompt - 1, len(t) - 1)
@@ -159,12 +166,14 @@ def test_greedy_takes_the_likeliest_and_needs_no_seed():
     assert (t.tokens == again.tokens).all()
 
 
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same_and_another_does_not():
     hot = {"temperature": 3.0, "max_new_tokens": 16, "stop_at_end": False, "capture": PLAIN}
     one, same, other = (lm().generate(TEXT, seed=s, **hot).tokens for s in (5, 5, 6))
     assert (one == same).all() and (one != other).any()
 
 
+@pytest.mark.slow
 def test_it_ends_with_the_end_mark():
     end, a = lm().tokenizer.eos[0], lm().architecture
     rows = lm().weights["tokens" if a.tied else "head"][...]
@@ -173,12 +182,14 @@ def test_it_ends_with_the_end_mark():
     assert t.tokens[-1] == end and len(t) == t.prompt + 1
 
 
+@pytest.mark.slow
 def test_a_tiny_temperature_is_nearly_greedy():
     logits = jnp.array([31.0, 30.9, 31.0])
     left = filtered(logits, Sampling(temperature=2e-38, top_k=2).filters())
     np.testing.assert_array_equal(jnp.exp(left), [1, 0, 1])
 
 
+@pytest.mark.slow
 def test_the_share_of_what_is_no_number_is_none():
     a = lm().architecture
     pre = {0: jnp.full((1, a.hidden), jnp.nan), 1: jnp.full((1, a.hidden), -100.0)}
@@ -186,6 +197,7 @@ def test_the_share_of_what_is_no_number_is_none():
 
 
 class TestInterventions:
+    @pytest.mark.slow
     def test_units_ablated_are_zero_and_others_are_not(self):
         t = lm().run(TEXT, ablate={"blocks.1.mlp.act": [3, 5]}, capture=Capture(values=("*",)))
         was = lm().run(TEXT, capture=Capture(values=("*",)))
@@ -194,6 +206,7 @@ class TestInterventions:
         np.testing.assert_allclose(post[:, 6:], was.site("blocks.1.mlp.act").post[:, 6:], rtol=1e-5)
         assert np.abs(t["next.entropy"] - was["next.entropy"]).max() > 0
 
+    @pytest.mark.slow
     def test_a_head_ablated_adds_nothing(self):
         t = lm().run(
             TEXT, ablate={"blocks.0.attention.heads": [1]}, capture=Capture(values=("attention.heads",))
@@ -202,6 +215,7 @@ class TestInterventions:
         mixed = t.site("blocks.0.attention.heads").post.reshape(len(t), -1, k)
         assert not mixed[:, 1].any() and mixed[:, 0].any()
 
+    @pytest.mark.slow
     def test_scaled_and_pushed(self):
         width = lm().architecture.width
         keep = Capture(values=("mlp_out",))
@@ -216,6 +230,7 @@ class TestInterventions:
             )
             np.testing.assert_allclose(t.site("blocks.1.mlp_out").post, was * factor + push, atol=1e-5)
 
+    @pytest.mark.slow
     def test_a_patch_of_everything_makes_the_other_texts_output(self):
         keep = Capture(values=("resid_post",))
         ids = lm().encode(TEXT)
@@ -223,6 +238,7 @@ class TestInterventions:
         t = lm().run(ids, patch={"blocks.1.resid_post": other}, capture=keep)
         np.testing.assert_allclose(t.entropy, other.entropy, atol=1e-5)
 
+    @pytest.mark.slow
     def test_a_patch_of_one_position_leaves_those_before(self):
         keep = Capture(values=("resid_post",))
         was = lm().run(TEXT, capture=keep)
@@ -233,6 +249,7 @@ class TestInterventions:
         np.testing.assert_allclose(t.entropy[:4], was.entropy[:4], atol=1e-6)
         assert np.abs(t.entropy[4:] - was.entropy[4:]).max() > 1e-6
 
+    @pytest.mark.slow
     def test_another_activation(self):
         t = lm().run(TEXT, swap={"act": actlab.relu}, capture=Capture(values=("mlp.act.*",)))
         for block in range(2):

@@ -50,6 +50,7 @@ def whole():
     return np.concatenate(pre), np.concatenate(value).astype(np.float64), np.concatenate(ids)
 
 
+@pytest.mark.slow
 def test_figures_are_those_of_all_tokens():
     n, (pre, value, _) = found(), whole()
     assert n.tokens == len(value) > 40
@@ -82,6 +83,7 @@ def test_examples_are_the_largest_and_smallest_with_their_tokens():
     np.testing.assert_array_equal(n.high_context[..., 0, BEFORE], ids[best])
 
 
+@pytest.mark.slow
 def test_contexts_are_of_the_texts():
     n = found()
     for block, unit in ((0, 0), (1, 5)):
@@ -127,6 +129,7 @@ def test_ranks_and_areas_by_counting_pairs():
     np.testing.assert_allclose(_auroc(_ranks(x), kinds), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_units_that_tell_digits_from_letters():
     first, second = (
         [f"{i} {i * 7} {i + 3} {i * i}" for i in range(8)],
@@ -145,10 +148,12 @@ def test_units_that_tell_digits_from_letters():
 
 
 class TestSwap:
+    @pytest.mark.slow
     def test_the_own_activation_changes_nothing(self):
         s = swap(lm(), TEXTS, "silu", **SHAPE)
         assert s.loss == s.swapped_loss and (s.block_loss == s.loss).all()
 
+    @pytest.mark.slow
     def test_relu_makes_zeros_and_another_loss(self):
         s = swap(lm(), TEXTS, actlab.relu, **SHAPE)
         assert s.new == "relu" and s.old == ("silu", "silu")
@@ -160,6 +165,7 @@ class TestSwap:
         alone = lm().run(TEXTS[0][:16], swap={"blocks.1.mlp.act": "relu"})
         np.testing.assert_allclose(one.block_loss[1], alone.loss, rtol=1e-5)
 
+    @pytest.mark.slow
     def test_narrow_is_near(self):
         s = swap(lm(), TEXTS, precision="bfloat16", **SHAPE)
         assert s.new == "its own in bfloat16" and 0 < abs(s.swapped_loss - s.loss) < 0.01

@@ -47,6 +47,7 @@ LLAMA = {"mlp": "gated", "norm": "rms", "position": "rope", "bias": False, "tied
 NUMBER = {"norm": "layer", "position": "none", "qk_norm": True}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("level", "act", "options"),
     [
@@ -75,6 +76,7 @@ def test_it_says_what_the_model_says(story, level, act, options):
         assert all(dict(one.params)[name] == float(value) for name, value in values.items())
 
 
+@pytest.mark.slow
 def test_a_run(story):
     data = text(path=story, context=8, size=400)
     model = Bound.of(Transformer, depth=1, width=8, heads=1)
@@ -98,6 +100,7 @@ def test_characters_that_were_not_in_the_text(story):
     assert of_spelling(None) is None
 
 
+@pytest.mark.slow
 def test_what_writes_no_text(story):
     data = text(path=story, context=8)
     with pytest.raises(

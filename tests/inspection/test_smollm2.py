@@ -33,6 +33,7 @@ def test_the_file_is_the_one_that_was_measured(said):
     assert said["sha256"] == smollm2.SHA256
 
 
+@pytest.mark.slow
 def test_tokens_are_transformers_tokens(tokens, said):
     assert len(said["strings"]) >= 100
     for text, marked, plain in said["strings"]:
@@ -41,6 +42,7 @@ def test_tokens_are_transformers_tokens(tokens, said):
         assert tokens.decode(plain) == "".join(tokens.pieces(plain)) == text
 
 
+@pytest.mark.slow
 def test_conversations_are_transformers_conversations(tokens, said):
     for chat in said["chats"]:
         assert tokens.chat(chat["messages"]) == chat["ids"]
@@ -49,11 +51,13 @@ def test_conversations_are_transformers_conversations(tokens, said):
     assert (tokens.eos, tokens.bos) == ((2,), None)
 
 
+@pytest.mark.slow
 def test_a_megabyte_has_tokens(tokens):
     for text in ("a" * 10**6, "\u202e🙂" * 10**4, " " * 10**4):
         assert tokens.decode(tokens.encode(text)) == text
 
 
+@pytest.mark.slow
 def test_what_it_is_made_of(smollm2_checkpoint):
     found, a = smollm2_checkpoint, smollm2_checkpoint.architecture
     assert (a.depth, a.width, a.hidden, a.heads, a.kv_heads, a.head_width) == (30, 576, 1536, 9, 3, 64)

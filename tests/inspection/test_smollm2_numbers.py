@@ -36,6 +36,7 @@ def traces(lm):
     return [lm.run(told()[f"{i}.ids"].tolist(), capture=capture) for i in TEXTS]
 
 
+@pytest.mark.slow
 def test_logits(lm, traces):
     model = nnx.merge(lm.graph, lm.weights)
     for i, trace in enumerate(traces):
@@ -59,6 +60,7 @@ def test_entropies_of_every_head(traces):
         assert (off > 1e-5).mean() < 1e-3 and off.max() < 3e-5
 
 
+@pytest.mark.slow
 def test_norms_of_every_site(traces):
     for i, trace in enumerate(traces):
         names = [k.removeprefix(f"{i}.norm.") for k in told() if k.startswith(f"{i}.norm.")]
@@ -78,6 +80,7 @@ def test_sums(traces):
         np.testing.assert_allclose(post - pre, attention + mlp, atol=1e-5 * np.abs(post).max())
 
 
+@pytest.mark.slow
 def test_greedy_texts(lm):
     for greedy in json.loads((HERE / "smollm2.json").read_text())["greedy"]:
         trace = lm.generate(greedy["ids"], max_new_tokens=len(greedy["next"]))
@@ -85,6 +88,7 @@ def test_greedy_texts(lm):
         assert "".join(trace.pieces[trace.prompt :]) == greedy["text"]
 
 
+@pytest.mark.slow
 def test_the_lines_of_the_readme(lm, monkeypatch):
     readme = (HERE.parents[1] / "README.md").read_text()
     (lines,) = [e for e in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "inspection.load" in e]

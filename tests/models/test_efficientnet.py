@@ -25,6 +25,7 @@ installed = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @installed
 def test_logits_are_torchs_and_the_photographs_are_a_palace_and_a_daisy():
     pixels = np.stack([centre(photo, 224) for photo in bundled_photos()])
@@ -37,6 +38,7 @@ def test_logits_are_torchs_and_the_photographs_are_a_palace_and_a_daisy():
     assert [imagenet_names()[k] for k in np.argmax(logits, -1)] == ["palace", "daisy"]
 
 
+@pytest.mark.slow
 def test_sites_sizes_and_parameters():
     abstract = nnx.eval_shape(lambda: EfficientNetLite0(make("silu"), (64, 64, 3), 1000, rngs=nnx.Rngs(0)))
     assert sum(p.size for p in jax.tree.leaves(nnx.state(abstract, nnx.Param))) == 4_652_008
@@ -62,6 +64,7 @@ def test_a_batch_of_other_images_is_told(shape):
         )
 
 
+@pytest.mark.slow
 def test_another_checkpoint_is_told(tmp_path):
     path = write(
         tmp_path / "w.pth",

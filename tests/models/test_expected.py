@@ -10,6 +10,7 @@ from actlab.models.expected import expected, gradient_at, wide
 X = np.random.default_rng(0).normal(size=(6, 40))
 
 
+@pytest.mark.slow
 def test_relu_keeps_every_inputs_variance():
     told = wide(models.MLP, {"depth": 5, "width": 200, "init": "he_normal"}, make("relu"), 40)
     found = expected(told, X)
@@ -18,6 +19,7 @@ def test_relu_keeps_every_inputs_variance():
     np.testing.assert_allclose(gradient_at(told, np.ones((3, 5))), 1.0, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_behind_a_layer_norm_variance_is_1_and_the_gradient_that_of_a_unit_normal():
     one, other = (
         expected(

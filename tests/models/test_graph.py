@@ -37,6 +37,7 @@ def test_a_clamp_is_told(caplog):
     assert "below eta=0.9: relu it is" in caplog.text
 
 
+@pytest.mark.slow
 def test_weighted_skips():
     x = jax.random.normal(jax.random.key(0), (2, 4, 3))
     how = {"stages": (1,), "widths": (3,), "norm": "none"}

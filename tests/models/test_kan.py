@@ -1,5 +1,6 @@
 import jax
 import numpy as np
+import pytest
 from model_building import build
 
 from actlab import kan_bspline
@@ -10,6 +11,7 @@ from actlab.nn import sites
 SPLINE = make("kan_bspline", learn=["coefficients", "base_weight"], per="unit")
 
 
+@pytest.mark.slow
 def test_a_layer_sums_its_own_function_for_each_edge():
     model = build(KAN, SPLINE, (2,), 3, depth=0)
     site = sites(model)["layers.0.act"]
@@ -29,6 +31,7 @@ def test_a_layer_sums_its_own_function_for_each_edge():
     np.testing.assert_allclose(model(x), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_edges_start_as_weighted_silu_and_a_fixed_activation_gives_an_mlp():
     model, plain = (build(KAN, act, (2, 2), 3, width=4) for act in (SPLINE, make("silu")))
     x = jax.random.normal(jax.random.key(0), (5, 2, 2))

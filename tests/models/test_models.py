@@ -20,6 +20,7 @@ def test_the_papers_models_have_the_papers_sizes():
     assert count(MLP, RELU, (40,), 10, depth=0) == 410
 
 
+@pytest.mark.slow
 def test_mlp_is_its_formula():
     model = build(MLP, RELU, (4,), 3, depth=2, width=5, residual=True)
     x = jax.random.normal(jax.random.key(1), (7, 4))
@@ -42,6 +43,7 @@ MODELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MODELS)
 def test_logits_sites_and_gradients(kind):
     cls, shape, extra, dtype = MODELS[kind]
@@ -79,6 +81,7 @@ def test_pre_and_post_are_seen():
     np.testing.assert_array_equal(seen["blocks.1.act.post"], np.maximum(seen["blocks.1.act.pre"], 0))
 
 
+@pytest.mark.slow
 def test_dropout_is_off_in_evaluation_and_random_in_training():
     model = build(MLP, RELU, (4,), 3, dropout=0.5)
     x = jnp.ones((2, 4))

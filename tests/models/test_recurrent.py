@@ -44,6 +44,7 @@ def lstm(cell, state, x):
     return (sigmoid(o) * np.tanh(c), c), pre
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "step"), [("gru", gru), ("lstm", lstm)])
 def test_both_directions_are_the_formula_and_the_sites_see_every_position(kind, step):
     model = build(Recurrent, TANH, (5, 2), 3, cell=kind, width=4, bidirectional=True)
@@ -61,6 +62,7 @@ def test_both_directions_are_the_formula_and_the_sites_see_every_position(kind, 
     np.testing.assert_allclose(out, np.concatenate(last, 1) @ head[0] + head[1], atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "pool"), [("gru", "none"), ("lstm", "mean")])
 def test_gradients_reach_every_parameter(kind, pool):
     act = make("swish", learn=["beta"])
@@ -80,6 +82,7 @@ def test_gradients_reach_every_parameter(kind, pool):
         assert jnp.any(g != 0), path
 
 
+@pytest.mark.slow
 def test_a_stochastic_activation_draws_anew_at_every_position():
     model = build(Recurrent, make("rrelu"), (6,), 3, width=4)
     x = jax.random.normal(jax.random.key(0), (5, 6))

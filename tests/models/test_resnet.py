@@ -13,6 +13,7 @@ from actlab.nn import sites
 RELU = make("relu")
 
 
+@pytest.mark.slow
 def test_a_block_is_its_formula():
     model = build(ResNet, RELU, (6,), 3, stages=[1, 1], widths=[4, 8], norm="none")
     x = jax.random.normal(jax.random.key(0), (2, 6))

@@ -21,6 +21,7 @@ def test_it_is_its_formula():
     np.testing.assert_allclose(model(x), expected, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("omega", [1.0, 30.0])
 def test_before_training_every_layer_sees_a_unit_variance_whatever_omega(omega):
     """The paper's section 3.2, its biases left out."""

@@ -69,6 +69,7 @@ def test_what_is_computed_in_bfloat16_comes_out_in_it(kind):
         assert nnx.eval_shape(lambda m: m(given(shape, extra)), model).dtype == jnp.bfloat16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "act"),
     [("resnet", "stochastic"), ("vit", "coefficients learnt for each unit"), ("siren", "lean")],

@@ -80,6 +80,7 @@ def by_hand(model, x, llama):
     return h @ (array(model.head.kernel) if llama else array(model.tokens.embedding).T)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("llama", [False, True], ids=["gpt2", "llama"])
 def test_it_is_its_formula(llama):
     model = decoder(make("silu"), **LLAMA) if llama else decoder()
@@ -87,6 +88,7 @@ def test_it_is_its_formula(llama):
     np.testing.assert_allclose(model(TOKENS), by_hand(model, np.asarray(TOKENS), llama), rtol=2e-4, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_a_position_sees_none_after_it():
     model = decoder(**LLAMA)
     changed = TOKENS.at[:, 4].set((TOKENS[:, 4] + 1) % 11)
@@ -95,6 +97,7 @@ def test_a_position_sees_none_after_it():
     assert (jnp.abs(a[:, 4:] - b[:, 4:]).max(-1) > 0).all()
 
 
+@pytest.mark.slow
 def test_turned_scores_depend_on_the_distance():
     q, k = jax.random.normal(jax.random.key(0), (2, 4))
 
@@ -106,6 +109,7 @@ def test_turned_scores_depend_on_the_distance():
     assert score(q, k, 3, 1) != pytest.approx(score(q, k, 4, 1), rel=1e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options", [{}, {"remat": True, "dropout": 0.2, **LLAMA}], ids=["plain", "all of it"]
 )
@@ -124,6 +128,7 @@ def test_a_scan_gives_what_layers_apart_give(options):
     assert all(jnp.abs(v).max() > 0 for v in jax.tree.leaves(a[1]["blocks"][1]["mlp"]))
 
 
+@pytest.mark.slow
 def test_bfloat16_inside_float32_parameters():
     model = decoder(dtype=jnp.bfloat16, scan_layers=True, **LLAMA)
     with jax.numpy_dtype_promotion("standard"):  # flax's norms mix bfloat16 with float32
@@ -141,6 +146,7 @@ PATCHED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PATCHED)
 def test_images_and_signals_as_patches(kind):
     shape, options, count = PATCHED[kind]
@@ -153,6 +159,7 @@ def test_images_and_signals_as_patches(kind):
     assert jnp.isfinite(seen["blocks.0.attention.scores"]).all()  # it looks both ways
 
 
+@pytest.mark.slow
 def test_an_encoder_of_texts():
     model = build(Encoder, GELU, (6,), 3, vocabulary=11, **SMALL)
     logits, seen = watch(lambda x: model(x), reading=VALUE)(TOKENS)

@@ -20,6 +20,7 @@ def test_the_class_token_is_one_more_position():
     assert with_token - without == 8 + 8  # itself and its place
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pool", ["class_token", "mean"])
 def test_patches_are_told_apart_by_their_positions_alone(pool):
     model = build(ViT, GELU, (4, 4), 3, pool=pool, **SMALL)

@@ -49,6 +49,7 @@ def test_what_does_not_fit_a_site_is_refused(name):
         Activation(make(name), (4,), site="a")
 
 
+@pytest.mark.slow
 def test_a_vector_of_coefficients_is_learnt_along_the_first_axis():
     for per, shape in (("tensor", (6,)), ("channel", (6, 4)), ("unit", (6, 3, 4))):
         site = Activation(make("pade_a", learn=["numerator"], per=per), (3, 4), site="a")
@@ -69,6 +70,7 @@ def test_a_stochastic_site_draws_with_a_key_only():
     np.testing.assert_array_equal(one, site(x, jax.random.key(0)))
 
 
+@pytest.mark.slow
 def test_weight_decay_leaves_learnt_parameters_alone():
     class Net(nnx.Module):
         def __init__(self, rngs):

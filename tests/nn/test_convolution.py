@@ -6,6 +6,7 @@ import pytest
 from actlab.nn import convolve
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "taps", "strides", "padding"),
     [
@@ -31,6 +32,7 @@ def test_the_same_as_xlas(shape, taps, strides, padding):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "taps", "strides", "padding"),
     [

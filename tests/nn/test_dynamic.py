@@ -16,6 +16,7 @@ LAYERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS.keys())
 def test_shapes_and_gradient_flow(make):
     layer = make(nnx.Rngs(0))
@@ -54,6 +55,7 @@ def test_funnel_relu_is_the_plain_formula():
         layer(X[:, 0])
 
 
+@pytest.mark.slow
 def test_dynamic_relu_starts_as_relu_and_follows_its_network():
     layer = LAYERS["dynamic"](nnx.Rngs(0))
     np.testing.assert_allclose(layer(X), jax.nn.relu(X), rtol=1e-6)
@@ -68,6 +70,7 @@ def test_dynamic_relu_starts_as_relu_and_follows_its_network():
     np.testing.assert_allclose(layer(X), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_meta_acon_is_the_plain_formula():
     layer = LAYERS["meta_acon"](nnx.Rngs(0))
     means = np.asarray(X, np.float64).mean((1, 2), keepdims=True)
@@ -77,6 +80,7 @@ def test_meta_acon_is_the_plain_formula():
     np.testing.assert_allclose(layer(X), d / (1 + np.exp(-beta * d)) + p2 * X, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_two_axes_are_enough():
     for make in (LAYERS["dynamic"], LAYERS["meta_acon"], LAYERS["maxout"]):
         assert make(nnx.Rngs(0))(X[:, 0, 0]).shape[0] == 3

@@ -52,6 +52,7 @@ def drawn(name, act, *, first=False):
     return kernel(jax.random.key(0), (300, 300), jnp.float32), bias(jax.random.key(1), (4000,), jnp.float32)
 
 
+@pytest.mark.slow
 def test_variances_that_follow_from_the_activation():
     for name, act, found in (
         ("he_exact", "gelu", he_exact("gelu")),
@@ -68,6 +69,7 @@ def test_a_layer_that_has_no_activation_in_front_is_told():
         initializer("critical", 3)
 
 
+@pytest.mark.slow
 def test_gated_block_with_its_gain_keeps_the_variance():
     block = GatedMLP(make("swiglu"), width=512, hidden=512, init="he_exact", rngs=nnx.Rngs(0))
     out = block(jax.random.normal(jax.random.key(1), (64, 512)))

@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
+import pytest
 from jax.test_util import check_grads
 
 import actlab
@@ -25,6 +26,7 @@ class Net(nn.Module):
         return nn.Dense(1)(shares * x)[:, 0]
 
 
+@pytest.mark.slow
 def test_linen():
     x = jax.random.normal(jax.random.key(0), (64, 3))
     target = jnp.sin(x).sum(-1)

@@ -17,6 +17,7 @@ def made(**more):
     return MLP(make("sigmoid"), (8, 8), 10, depth=3, width=16, init="lsuv", rngs=nnx.Rngs(0), **more)
 
 
+@pytest.mark.slow
 def test_outputs_have_variance_1_and_kernels_stay_orthogonal_but_for_scale():
     state = jax.jit(lambda x: nnx.state(lsuv(made(), x)))(X)  # as a run makes it: inside a compiled program
     model = made()
@@ -33,6 +34,7 @@ def test_outputs_have_variance_1_and_kernels_stay_orthogonal_but_for_scale():
     assert not jnp.isclose(gram[0, 0], 1.0, rtol=0.1)
 
 
+@pytest.mark.slow
 def test_blocks_that_are_split_and_merged_are_measured_too():
     model = lsuv(ViT(make("gelu"), (8, 8), 10, depth=2, width=16, heads=2, init="lsuv", rngs=nnx.Rngs(0)), X)
     assert float(model(X).std()) == pytest.approx(1.0, rel=1e-4)

@@ -119,6 +119,7 @@ def test_a_picture_of_the_ranking(sweep, tmp_path):
         write_ranking_png(compare([running]), tmp_path / "y.png")
 
 
+@pytest.mark.slow
 def test_five_hundred_runs_stay_small(tmp_path):
     levels = {f"act{i}": 0.5 + 0.004 * i for i in range(20)}
     rates = {10.0**-k: -0.01 * k for k in range(1, 6)}
@@ -162,6 +163,7 @@ addEventListener("load", async () => {
 </script>"""
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 def test_it_is_drawn_whole_wide_and_narrow_and_sorts(sweep, tmp_path):

@@ -44,6 +44,7 @@ def data(text):
     return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)[1])
 
 
+@pytest.mark.slow
 def test_it_asks_for_nothing_and_allows_only_itself(text):
     assert not re.search(r"""(src)\s*=\s*["']?(https?:)?//""", text)
     assert "@import" not in text
@@ -79,6 +80,7 @@ def test_every_function_has_a_card_with_its_facts(text):
     assert "learnable" in article(text, "swish")
 
 
+@pytest.mark.slow
 def test_measured_errors_and_bytes_stand_beside_those_of_jax(text):
     rows = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', article(text, "gelu"))
     assert [who for who, _ in rows] == ["actlab", "jax.nn.gelu(x, approximate=False)"]

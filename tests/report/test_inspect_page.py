@@ -76,6 +76,7 @@ def test_the_pages_numbers_are_the_traces():
     assert (own["name"], own["act"]["name"], unknown["y"]) == ("silu", "silu", None)
 
 
+@pytest.mark.slow
 def test_the_page_says_which_kurtosis():
     normal = np.random.default_rng(0).standard_normal(100_000).astype(np.float32)
     said = re.search(r'kurtosis: \{ title: "[^"]*Gaussian: (\d)', shell())[1]

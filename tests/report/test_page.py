@@ -131,6 +131,7 @@ def test_configuration_shows_what_the_command_set(page):
     assert "actlab train activation=relu model.depth=8" in text
 
 
+@pytest.mark.slow
 def test_a_page_is_replaced_whole_or_not_at_all(new_run, monkeypatch):
     folder = new_run(records=2)
     path = write_report(folder)
@@ -178,6 +179,7 @@ def test_findings_stand_before_everything_but_a_divergence(runs):
     assert places == sorted(places)
 
 
+@pytest.mark.slow
 def test_a_thousand_sites_stay_below_six_megabytes(new_run):
     folder = new_run(sites=2, records=3)
     run = read_run(folder)

@@ -12,6 +12,7 @@ from actlab.runs import read_run
 from .test_findings import finding
 
 
+@pytest.mark.slow
 def test_a_picture_of_the_key_charts(runs, tmp_path):
     path = write_png(runs("learnt"), tmp_path / "page.png", scale=1)
     data = path.read_bytes()

@@ -93,6 +93,7 @@ def test_one_family(rows):
         actlab.table("spikin")
 
 
+@pytest.mark.slow
 def test_polars_is_loaded_by_the_call_alone():
     code = (
         "import sys, jax, jax.numpy; before = set(sys.modules); import actlab; actlab.gelu\n"

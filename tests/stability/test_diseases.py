@@ -43,6 +43,7 @@ TRIED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRIED)
 def test_the_finding_is_there_and_no_wrong_one(name, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(HERE)  # where sick.py lies

@@ -68,6 +68,7 @@ def test_a_function_that_overflows_is_followed_to_the_end():
     assert fitting(make("exponential"), 20) in VARIANCES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "init"), [("relu", "torch_default"), ("tanh", "he_normal"), ("gelu", "lecun_normal")]
 )

@@ -29,6 +29,7 @@ def script(name):
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "depth"), [(2, 4), (4, 19)])
 def test_born_dead(width, depth):
     born = script("born_dead")
@@ -40,6 +41,7 @@ def test_born_dead(width, depth):
     assert both < born.formula(width, depth - 1) < one
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sigmoid", "tanh"])
 def test_the_gradient_shrinks_by_chi_at_each_layer(name):
     layers = script("layers")
@@ -59,6 +61,7 @@ def test_the_gradient_shrinks_by_chi_at_each_layer(name):
         )  # chi at the fixed point, reached within five layers
 
 
+@pytest.mark.slow
 def test_selu_keeps_its_fixed_point_for_32_layers_and_relu_does_not():
     layers = script("layers")
 
@@ -78,6 +81,7 @@ def test_selu_keeps_its_fixed_point_for_32_layers_and_relu_does_not():
     assert last("relu")[1] < 1e-8
 
 
+@pytest.mark.slow
 def test_tanh_hovers_at_the_edge_of_stability():
     run = script("edge_of_stability").run("tanh", steps=900, every=50)
     late = run["sharpness"][run["step"] >= 650]

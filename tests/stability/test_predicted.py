@@ -24,6 +24,7 @@ def begun():
     return run, first_record(run, config)
 
 
+@pytest.mark.slow
 def test_a_network_as_configured_agrees(begun):
     found = beside(*begun)
     assert found.off == () and found.reason == ""
@@ -46,6 +47,7 @@ def test_one_that_is_not_what_its_config_says_is_told(begun):
     assert finding.evidence[0][1] == pytest.approx(found.off[0].measured)
 
 
+@pytest.mark.slow
 def test_where_theory_says_nothing_it_says_why(begun):
     run, record = begun
     setup = dataclasses.replace(run.setup, model=Bound.of(models.MLP, depth=5, width=64, norm="batch"))

@@ -39,6 +39,7 @@ def test_entropy_per_head(causal, lowest):
     assert float(row["logit_max"]) == pytest.approx(top)
 
 
+@pytest.mark.slow
 def test_a_collapsed_head_has_no_entropy_and_no_nan():
     s = jnp.zeros((1, 2, 2, 3)).at[:, 0, :, 0].set(1e4)
     row = attention(s)
@@ -48,6 +49,7 @@ def test_a_collapsed_head_has_no_entropy_and_no_nan():
     assert np.isfinite([float(v) for v in half.values()]).all()
 
 
+@pytest.mark.slow
 def test_a_broken_head_is_seen_and_spoils_no_other():
     s = jnp.zeros((1, 2, 2, 3)).at[0, 1].set(jnp.nan)
     row = attention(s, by_head=True)

@@ -66,6 +66,7 @@ def with_spectrum(values, size=60):
     return (q * values @ q.T).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gelu", "relu", "softplus"])
 def test_hvp(name):
     loss = network(make(name))
@@ -75,6 +76,7 @@ def test_hvp(name):
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_top_eigenvalue_of_a_network(hessian):
     got = jax.jit(lambda p: top_eigenvalue(network(make("gelu")), p, KEY, iterations=40, tolerance=1e-4))(
         PARAMS
@@ -88,6 +90,7 @@ def test_top_eigenvalue_of_a_network(hessian):
     assert float(got.residual) <= 1e-4 * float(got.value)
 
 
+@pytest.mark.slow
 def test_preconditioned(hessian):
     scale = jax.tree.map(lambda p: jnp.exp(2 * jnp.sin(9 * p)), PARAMS)
     loss = network(make("gelu"))
@@ -96,6 +99,7 @@ def test_preconditioned(hessian):
     assert float(got.value) == pytest.approx(np.linalg.eigvalsh(root[:, None] * hessian * root)[-1], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_residual_is_the_true_one():
     matrix = with_spectrum(np.linspace(-3, 2, 60))
     got = top_of(matrix, iterations=8)
@@ -107,6 +111,7 @@ def test_the_residual_is_the_true_one():
     assert 2 - true < float(got.value) <= 2
 
 
+@pytest.mark.slow
 def test_the_largest_not_the_one_of_largest_modulus():
     assert float(top_of(with_spectrum([1.0, 4.0, -20.0, -50.0])).value) == pytest.approx(4, rel=1e-5)
     assert float(top_of(with_spectrum([-0.5, -5.0, -2.0])).value) == pytest.approx(-0.5, rel=1e-4)
@@ -120,6 +125,7 @@ def test_no_vectors_are_made_of_rounding():
         assert int(got.iterations) < 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [3.0, 3e-12, 3e12])
 def test_a_multiple_of_identity_ends_after_one_product_whatever_its_size(value):
     got = top_of(np.float32(value * np.eye(60)), tolerance=1e-3)
@@ -133,6 +139,7 @@ def test_no_curvature_at_all():
     assert np.linalg.norm(got.vector) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_one_parameter_and_more_iterations_than_parameters():
     assert float(top_of(np.full((1, 1), 5, np.float32), iterations=1).value) == pytest.approx(5)
     assert float(top_of(with_spectrum([1.0, 3.0, 2.0], 3), iterations=30).value) == pytest.approx(3, rel=1e-5)
@@ -149,11 +156,13 @@ def test_a_hessian_that_is_not_finite_ends_the_loop_with_nan(bad):
     assert int(got.iterations) == 1
 
 
+@pytest.mark.slow
 def test_under_vmap():
     matrices = np.stack([c * with_spectrum([2.0, 0.5, 0.1]) for c in (1, 5, 2)])
     np.testing.assert_allclose(jax.vmap(top_of)(matrices).value, [2, 10, 4], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_in_low_precision():
     low = top_eigenvalue(lambda p: (p**2).astype(jnp.float32).sum(), jnp.ones(3, jnp.bfloat16), KEY)
     assert low.value.dtype == jnp.float32
@@ -181,10 +190,12 @@ def test_directional(hessian, length):
     assert got == pytest.approx(v @ hessian @ v / (v @ v), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_no_direction_is_nan():
     assert np.isnan(float(directional(lambda p: (p**2).sum(), jnp.ones(3), jnp.zeros(3))))
 
 
+@pytest.mark.slow
 def test_distance():
     other = jax.tree.map(jnp.cos, PARAMS)
     assert float(distance(PARAMS, other)) == pytest.approx(
@@ -193,6 +204,7 @@ def test_distance():
     assert float(distance(PARAMS, PARAMS)) == 0
 
 
+@pytest.mark.slow
 def test_sharded_parameters_and_samples_give_the_same():
     mesh = jax.make_mesh((2,), ("d",), axis_types=(jax.sharding.AxisType.Auto,))
 

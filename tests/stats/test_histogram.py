@@ -8,6 +8,7 @@ import pytest
 from actlab.stats.histogram import histogram
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_histogram(dtype):
     x = jax.random.normal(jax.random.key(0), (30, 40)).astype(dtype)
@@ -22,6 +23,7 @@ def test_histogram(dtype):
     assert int(got["counts"].sum()) == 1200
 
 
+@pytest.mark.slow
 def test_histogram_of_what_is_not_finite_or_constant():
     got = histogram(jnp.array([1.0, jnp.nan, jnp.inf, -jnp.inf, 2.0]))
     assert (float(got["low"]), float(got["high"]), int(got["nonfinite"])) == (1.0, 2.0, 3)

@@ -177,6 +177,7 @@ NNX = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NNX)
 def test_nnx(kind):
     """Sites, and an output, state and gradients that are the bare model's to the last bit."""
@@ -204,6 +205,7 @@ def test_nnx(kind):
     assert_same(jax.jit(jax.value_and_grad(marked, has_aux=True))(params, rest), expected)
 
 
+@pytest.mark.slow
 def test_state_moves_on_as_in_a_call_of_the_model():
     bare, model = Conv(nnx.Rngs(0)), Conv(nnx.Rngs(0))
     watched = instrument(model)
@@ -214,6 +216,7 @@ def test_state_moves_on_as_in_a_call_of_the_model():
     assert stats["gelu.pre"].count == 2 * 6 * 6 * 8
 
 
+@pytest.mark.slow
 def test_statistics_and_gradients_by_hand():
     model = MLP(nnx.Rngs(0))
     _, stats = instrument(model)(X)
@@ -238,6 +241,7 @@ def test_statistics_and_gradients_by_hand():
     assert_figures(seen.gradients["relu.pre"], g_post * (pre > 0))
 
 
+@pytest.mark.slow
 def test_dead_units_are_counted():
     model = MLP(nnx.Rngs(0), act=jnp.tanh)
     model.first.bias[...] = jnp.where(jnp.arange(32) < 8, 50.0, 0.0)
@@ -246,12 +250,14 @@ def test_dead_units_are_counted():
     assert 0.25 <= stats["tanh"].saturated < 0.5
 
 
+@pytest.mark.slow
 def test_the_gradient_before_a_site_is_that_of_the_site_alone():
     """x + f(x): what flows past the function is not counted."""
     (_, seen), _ = value_and_grad(instrument(lambda x: jnp.sum(3 * x + jnp.tanh(x))).function)(X)
     assert_figures(seen.gradients["tanh.pre"], 1 - np.tanh(np.asarray(X, np.float64)) ** 2)
 
 
+@pytest.mark.slow
 def test_scanned_layers_have_an_axis():
     model = Scanned(nnx.Rngs(0))
     watched = instrument(model)
@@ -274,6 +280,7 @@ def test_scanned_layers_have_an_axis():
     assert (np.abs(scores[..., ~masked]) < 100).all()
 
 
+@pytest.mark.slow
 def test_in_the_users_own_training_step():
     model = Conv(nnx.Rngs(0))
     watched = instrument(model)
@@ -287,6 +294,7 @@ def test_in_the_users_own_training_step():
     assert_same(nnx.state(model), nnx.state(other))
 
 
+@pytest.mark.slow
 def test_keys_given_as_an_argument_move_on():
     class Drop(nnx.Module):
         def __init__(self, rngs):
@@ -395,6 +403,7 @@ LINEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LINEN)
 def test_linen(kind):
     model, args, options, wanted = LINEN[kind]
@@ -456,6 +465,7 @@ def test_named_by_its_values(name):
     assert only(BY_HAND[name]) == name
 
 
+@pytest.mark.slow
 def test_what_is_known_of_a_function_does_not_rule_it_out():
     """The facts that spare a comparison hold for the functions they are of, at their values on the grid."""
     for name in (
@@ -534,6 +544,7 @@ WRAPPED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrapper", WRAPPED)
 def test_under_transformations(wrapper):
     def layer(x):
@@ -562,6 +573,7 @@ def test_a_branch_not_taken_tells_nothing():
     assert np.isnan(stats["tanh"].dead) and np.isnan(stats["tanh"].saturated)
 
 
+@pytest.mark.slow
 def test_sharded_equals_unsharded():
     mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,))
     f = lambda x: jax.nn.relu(x @ W)  # noqa: E731

@@ -59,6 +59,7 @@ def linear(w, x):
     return (w * x.mean(0)).sum()
 
 
+@pytest.mark.slow
 def test_unbiased_over_many_batches_of_known_truth():
     mean, spread = jnp.array([0.1, -0.2, 0.05, 0.0]), jnp.array([1.0, 0.5, 2.0, 1.0])
     x = mean + spread * jax.random.normal(jax.random.key(0), (20_000, 4, 8, 4))

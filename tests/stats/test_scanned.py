@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import pytest
 
 from actlab.probes import probe
 from actlab.stats import VALUE, watch
@@ -39,6 +40,7 @@ def parameters():
     }
 
 
+@pytest.mark.slow
 def test_values_of_a_scan_are_those_of_layers_apart():
     params, x = parameters(), jnp.ones((2, 4))
     where = places(in_a_scan)(params, x)

@@ -22,6 +22,7 @@ def slopes(act, x):
     return np.asarray(jax.vmap(jax.grad(act))(x.ravel()), np.float64).reshape(x.shape)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(50, 12), (10, 5, 12)])
 @pytest.mark.parametrize("name", ["relu", "tanh", "gelu", "leaky_relu"])
 def test_regime(name, shape):
@@ -40,6 +41,7 @@ def test_regime(name, shape):
     np.testing.assert_array_equal(active_units(act, {}, pre, threshold), on)
 
 
+@pytest.mark.slow
 def test_the_linear_regime_is_where_one_expects_it():
     def share(name, low, high):
         act = make(name)
@@ -56,6 +58,7 @@ def test_the_linear_regime_is_where_one_expects_it():
     assert share("sigmoid", -0.2, 0.2) > 0.9
 
 
+@pytest.mark.slow
 def test_nan_values_are_no_part_of_the_shares():
     act = make("relu")
     pre = jnp.array([[1.0, jnp.nan], [-1.0, jnp.nan], [2.0, jnp.nan], [3.0, jnp.nan]])
@@ -65,6 +68,7 @@ def test_nan_values_are_no_part_of_the_shares():
     assert on.tolist() == [True, False]
 
 
+@pytest.mark.slow
 def test_learnt_parameters_enter():
     act = make("swish", learn=["beta"], beta=1.0)
     pre = jnp.linspace(-3.0, 3.0, 50).reshape(10, 5)
@@ -73,6 +77,7 @@ def test_learnt_parameters_enter():
     assert float(sharp["saturated_share"]) > 0.4 > float(soft["saturated_share"])
 
 
+@pytest.mark.slow
 def test_sparsity():
     a = np.abs(np.random.default_rng(0).normal(size=(20, 7, 16))) * (np.arange(16) < 5)
     a[3] = 0
@@ -127,6 +132,7 @@ def test_where_many_comparisons_would_be_needed_the_slope_is_taken():
     assert active(make("swish", learn=["beta"]), 0.01) is None
 
 
+@pytest.mark.slow
 def test_shares_by_comparisons_are_those_by_slopes():
     act = make("gelu")
     threshold = SATURATION * steepest(act)

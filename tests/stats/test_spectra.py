@@ -34,6 +34,7 @@ def test_ranks(name):
     assert row["cosine"] == pytest.approx(cosine, rel=1e-4, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_of_one_direction_and_of_nothing():
     one = {k: float(v) for k, v in ranks(jnp.outer(jnp.arange(1.0, 6.0), jnp.ones(7))).items()}
     assert one["effective_rank"] == pytest.approx(1, abs=1e-4)
@@ -45,11 +46,13 @@ def test_of_one_direction_and_of_nothing():
     assert float(spoilt["effective_rank"]) == pytest.approx(3, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_samples_that_are_zero_are_no_part_of_the_cosine():
     x = jnp.eye(3).at[2].set(0.0).at[1].set(jnp.array([1.0, 1.0, 0.0]))
     assert float(ranks(x)["cosine"]) == pytest.approx(np.sqrt(0.5))
 
 
+@pytest.mark.slow
 def test_selectivity():
     labels = rng.integers(0, 4, 200)
     x = np.float32(rng.normal(size=(200, 6)) + np.linspace(0, 3, 6) * labels[:, None])

@@ -59,12 +59,14 @@ def test_equals_numpy(name):
     assert_figures(jax.jit(summarize)(x), x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 def test_low_precision_is_summed_in_float32(dtype):
     x = jnp.asarray(TENSORS["offset"] / 50, dtype)
     assert_figures(summarize(x), np.asarray(x.astype(jnp.float32)))
 
 
+@pytest.mark.slow
 def test_one_bad_unit_is_counted_and_spoils_nothing():
     x = np.float32(TENSORS["normal"]).copy()
     x[:, 3] = np.nan
@@ -76,6 +78,7 @@ def test_one_bad_unit_is_counted_and_spoils_nothing():
     assert s.bins.sum() == s.count
 
 
+@pytest.mark.slow
 def test_nothing_finite():
     s = summarize(jnp.full((3, 2), jnp.nan))
     assert s.count == 0
@@ -91,6 +94,7 @@ def test_of_nothing_and_of_what_is_not_real():
         summarize(jnp.zeros(3, jnp.complex64))
 
 
+@pytest.mark.slow
 def test_kept_axes_and_basics():
     x = np.float32(TENSORS["images"])
     s = summarize(x, kept=2)
@@ -102,6 +106,7 @@ def test_kept_axes_and_basics():
         assert float(value[4]) == pytest.approx(wanted[name], rel=1e-5), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", [1, 2, 3, 7])
 def test_merging_parts_gives_the_whole(parts):
     x = np.float32(TENSORS["relu"] + 100)
@@ -111,6 +116,7 @@ def test_merging_parts_gives_the_whole(parts):
     np.testing.assert_array_equal(merge_all(stacked).bins, summarize(x).bins)
 
 
+@pytest.mark.slow
 def test_merging_with_nothing_changes_nothing():
     some = summarize(jnp.float32([[-1.0, 2.0, 5.0]]))
     for nothing in (summarize(jnp.float32([jnp.nan])), jax.tree.map(jnp.zeros_like, some)):
@@ -121,6 +127,7 @@ def test_merging_with_nothing_changes_nothing():
     assert np.isnan(merge(nothing, nothing).mean)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TENSORS)
 def test_quantiles_lie_in_the_bin_of_the_true_ones(name):
     x = np.float32(TENSORS[name])
@@ -130,6 +137,7 @@ def test_quantiles_lie_in_the_bin_of_the_true_ones(name):
         assert float(s.quantile(q)) == pytest.approx(true, rel=0.25, abs=1e-9), q
 
 
+@pytest.mark.slow
 def test_the_histogram_counts_what_numpy_counts():
     x = np.float32(np.concatenate([TENSORS["spread units"].ravel(), [0, -0.0, 1e-30, -1e-30, 1e30, -1e30]]))
     border = EDGES.astype(np.float64)

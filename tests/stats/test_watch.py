@@ -76,6 +76,7 @@ WRAPPERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 def test_values_and_gradients(wrapper):
     f = WRAPPERS[wrapper](model)
@@ -89,6 +90,7 @@ def test_values_and_gradients(wrapper):
     assert_figures(stats["pre"], X @ W)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("remat", [False, True])
 @pytest.mark.parametrize("unroll", [1, 2])
 def test_scan_stacks_a_reading_for_each_layer(remat, unroll):
@@ -120,6 +122,7 @@ def test_reversed_scan_reads_in_the_order_of_its_inputs():
     np.testing.assert_array_equal(stats["x"].mean, [0.0, 1.0, 2.0])
 
 
+@pytest.mark.slow
 def test_a_branch_not_taken_counts_nothing():
     def f(x, flag):
         return jax.lax.cond(flag, lambda x: probe(2 * x, "twice").sum(), lambda x: probe(x, "once").sum(), x)
@@ -132,6 +135,7 @@ def test_a_branch_not_taken_counts_nothing():
     assert seen.gradients["once"].mean == 1
 
 
+@pytest.mark.slow
 def test_vmap_gives_every_lane_its_own():
     ws = jnp.stack([W, 2 * W, -W])
     (_, seen), grads = jax.vmap(value_and_grad(model), in_axes=(0, None))(ws, X)
@@ -149,6 +153,7 @@ def test_vmap_inside_is_seen_whole():
     assert stats["h"].count == X.shape[0] * W.shape[1]
 
 
+@pytest.mark.slow
 def test_under_grad_hessian_and_scan_of_the_watched_function():
     (_, stats), grads = jax.value_and_grad(watch(model), has_aux=True)(W, X)
     np.testing.assert_allclose(grads, jax.grad(model)(W, X), rtol=1e-5, atol=1e-6)
@@ -168,6 +173,7 @@ def test_under_grad_hessian_and_scan_of_the_watched_function():
     assert_seen(jax.tree.map(lambda leaf: leaf[0], seen))
 
 
+@pytest.mark.slow
 def test_sharded_by_jit_equals_unsharded():
     mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,))
     x = jax.device_put(X, NamedSharding(mesh, P("data")))
@@ -176,6 +182,7 @@ def test_sharded_by_jit_equals_unsharded():
     np.testing.assert_allclose(grads, jax.grad(model)(W, X), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", [True, False])
 def test_shard_map_equals_unsharded(check):
     mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,))
@@ -193,6 +200,7 @@ def test_shard_map_equals_unsharded(check):
         assert_figures(seen.values["pre"], X @ W)
 
 
+@pytest.mark.slow
 def test_what_devices_of_a_shard_map_share_counts_once():
     mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,))
 
@@ -225,6 +233,7 @@ def test_a_probe_that_the_loss_does_not_depend_on():
     assert seen.gradients["h"].quantile(0.5) == 0
 
 
+@pytest.mark.slow
 def test_custom_derivatives_survive():
     @jax.custom_jvp
     def f(x):
@@ -235,6 +244,7 @@ def test_custom_derivatives_survive():
     assert value_and_grad(lambda x: f(probe(x, "x")))(1.0)[1] == 7
 
 
+@pytest.mark.slow
 def test_auxiliary_output_keywords_and_constants_of_the_trace():
     def f(w, x, *, double, name="h"):
         y = probe(x @ w, name)
@@ -247,6 +257,7 @@ def test_auxiliary_output_keywords_and_constants_of_the_trace():
     assert grads.shape == W.shape
 
 
+@pytest.mark.slow
 def test_whole_numbers_have_no_gradient():
     def f(x):
         return jnp.sum(x * probe(jnp.arange(3), "i").astype(jnp.float32))
@@ -308,6 +319,7 @@ def test_raw_values_in_shard_map_are_refused():
         watch(f, reading=VALUE)(X)
 
 
+@pytest.mark.slow
 def test_two_names_of_unlike_shape_in_branches():
     def f(x):
         return jax.lax.cond(x[0, 0] > 0, lambda x: probe(x, "a").sum(), lambda x: probe(x[0], "a").sum(), x)

@@ -81,7 +81,7 @@ def serving(load=small_model):
     thread.start()
     desk.open()
     end = time.monotonic() + 300
-    while desk.model is None and desk.state != "failed":
+    while not server.started or (desk.model is None and desk.state != "failed"):
         assert time.monotonic() < end
         time.sleep(0.05)
     yield Served(desk, port)

@@ -70,6 +70,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_mapped_lane_is_the_run_alone(a_run, tmp_path, kind):
     runs = [a_run(optimizer=adam(learning_rate=r), seed=i, **KINDS[kind]) for i, r in enumerate(RATES)]
@@ -82,6 +83,7 @@ def test_a_mapped_lane_is_the_run_alone(a_run, tmp_path, kind):
     assert info["lanes"] == {"strategy": "map", "together": 3, "devices": 2} and info["command"] == "x"
 
 
+@pytest.mark.slow
 def test_neither_order_nor_number_of_lanes_matters(a_run, tmp_path):
     runs = [a_run(act, seed=s) for s in range(3) for act in ("tanh", "relu")]
     lanes(runs, tmp_path / "a", Options("map"))
@@ -90,6 +92,7 @@ def test_neither_order_nor_number_of_lanes_matters(a_run, tmp_path):
         assert_same(run, tmp_path / "a" / str(i), tmp_path / "b" / str(5 - i))
 
 
+@pytest.mark.slow
 def test_a_batch_is_close_to_the_runs_alone(a_run, tmp_path):
     """Products over a batch of lanes add up in another order."""
     runs = [a_run(seed=s) for s in range(3)]
@@ -102,6 +105,7 @@ def test_a_batch_is_close_to_the_runs_alone(a_run, tmp_path):
         np.testing.assert_allclose(one["value"], other["value"], rtol=1e-2, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["map", "vmap"])
 def test_a_lane_that_diverges_leaves_the_others_alone(a_run, tmp_path, strategy):
     rates = (0.1, 1e30, 0.05)
@@ -118,6 +122,7 @@ def test_a_lane_that_diverges_leaves_the_others_alone(a_run, tmp_path, strategy)
     assert info["state"] == "diverged" and info["divergence"]["step"] == outcomes[1].step
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "policy", [Stability("rewind", "rewind", spike_z=3.0), Stability("skip", "skip", spike_z=3.0)]
 )
@@ -140,6 +145,7 @@ class Stop(BaseException):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["map", "vmap"])
 def test_an_interrupted_sweep_goes_on(a_run, tmp_path, strategy):
     """Killed between two evaluations, the second time once some lanes of a group are saved and others are not."""
@@ -181,6 +187,7 @@ def test_a_folder_that_vanishes_is_told_of_its_lane_alone(a_run, tmp_path):
     assert not (tmp_path / "1").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_in_use_is_told_of_its_lane_alone(a_run, tmp_path):
     runs = [a_run(seed=s, steps=20) for s in range(2)]
     with RunFolder(tmp_path / "1"):
@@ -189,6 +196,7 @@ def test_a_folder_in_use_is_told_of_its_lane_alone(a_run, tmp_path):
     assert isinstance(outcomes[1], InputError) and "written by another process" in str(outcomes[1])
 
 
+@pytest.mark.slow
 def test_a_signal_saves_every_lane(a_run, tmp_path, monkeypatch):
     import os
     import signal
@@ -205,6 +213,7 @@ def test_a_signal_saves_every_lane(a_run, tmp_path, monkeypatch):
     assert json.loads((tmp_path / "0" / "run.json").read_text())["state"] == "interrupted"
 
 
+@pytest.mark.slow
 def test_halving_drops_the_worst_of_all_groups(a_run, tmp_path):
     rates = (1e-5, 0.02, 0.05)
     runs = [a_run(act, optimizer=adam(learning_rate=r)) for act in ("tanh", "relu") for r in rates]
@@ -241,6 +250,7 @@ def test_a_lane_has_one_device(a_run, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_lanes_by_memory(a_run):
     from actlab.sweeps.batch import fitting
     from actlab.sweeps.stacked import Stacked
@@ -257,6 +267,7 @@ def test_lanes_by_memory(a_run):
         fitting(stacked, 8, one // 2)
 
 
+@pytest.mark.slow
 def test_what_is_told(a_run, tmp_path):
     told = []
     runs = [a_run(act, seed=s) for act in ("tanh", "relu") for s in range(2)]

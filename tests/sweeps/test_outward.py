@@ -145,6 +145,7 @@ def run(jobs, name, kinds):
     return dict(dispatch(jobs.work, [(kind, n) for n, kind in enumerate(kinds)], engine(name)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", needs("joblib", "local", "ray"))
 def test_one_dies_one_raises_the_others_go_on_two_at_a_time(jobs, name):
     kinds = ["sleep", "die", "sleep", "raise", "sleep", "odd", "exit"]
@@ -160,6 +161,7 @@ def test_one_dies_one_raises_the_others_go_on_two_at_a_time(jobs, name):
     assert all(g["pid"] != os.getpid() and g["threads"] == "1" for g in good)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", needs("joblib", "local", "ray"))
 def test_never_more_at_a_time_than_asked_for(jobs, name):
     found = run(jobs, name, ["sleep"] * 6)
@@ -200,6 +202,7 @@ def interrupted(tmp_path, name, kind, signals, ready, group=False):
     return sorted(out.splitlines())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", [False, True], ids=["SIGTERM", "Ctrl-C"])
 @pytest.mark.parametrize("name", needs("joblib", "local", "ray"))
 def test_a_signal_lets_workers_save_and_end(jobs, tmp_path, name, group):
@@ -208,12 +211,14 @@ def test_a_signal_lets_workers_save_and_end(jobs, tmp_path, name, group):
     assert len(list(tmp_path.glob("log/*.saved"))) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", needs("joblib", "local", "ray"))
 def test_a_second_signal_kills(jobs, tmp_path, name):
     out = interrupted(tmp_path, name, "deaf", [signal.SIGTERM, signal.SIGTERM], 2)
     assert out == ["0 Stopped", "1 Stopped", "2 NotStarted", "3 NotStarted", "returned True"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", needs("joblib", "local"))
 def test_who_turns_away_leaves_nothing_running(jobs, tmp_path, name):
     packs = [("sleep", 0), ("long", 1)]

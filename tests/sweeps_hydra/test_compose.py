@@ -84,6 +84,7 @@ def test_jobs_that_differ_in_values_share_a_composition(composer, monkeypatch):
     assert calls == [["activation=relu"], ["activation=gelu"]]
 
 
+@pytest.mark.slow
 def test_folders_are_those_of_the_basic_launcher(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 

@@ -16,6 +16,7 @@ SWEEP = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     importlib.util.find_spec("joblib") is None, reason="needs joblib: pip install '.[joblib]'"
 )
@@ -51,6 +52,7 @@ def test_bad_settings_are_one_line(tmp_path, monkeypatch, capsys, words, message
     assert message in err and len(err.splitlines()) == 1 and not Path("x").exists()
 
 
+@pytest.mark.slow
 def test_packs_keep_to_one_program_and_fill_the_processes():
     from omegaconf import OmegaConf
 

@@ -21,6 +21,7 @@ def high_where(rate):
     return finished(lambda config: 1 - abs(config["optimizer"]["learning_rate"] - rate))
 
 
+@pytest.mark.slow
 def test_populations_arrive_and_the_best_is_found(sweep, jobs, here, monkeypatch):
     packs = tamed(monkeypatch, high_where(0.05))
     code, out, _ = sweep(*SEARCH, "hydra.sweeper.n_trials=6", RATE)
@@ -42,6 +43,7 @@ def test_losses_are_made_small(sweep, jobs, here, monkeypatch):
     assert err == "actlab: hydra.sweeper.direction=minimize: objective=test accuracy is one to maximize\n"
 
 
+@pytest.mark.slow
 def test_a_study_kept_in_a_file_overwrites_nothing(sweep, jobs, here, monkeypatch):
     packs = tamed(monkeypatch, high_where(0.05))
     kept = ["hydra.sweeper.study_name=s", "hydra.sweeper.storage=sqlite:///study.db", RATE]
@@ -52,6 +54,7 @@ def test_a_study_kept_in_a_file_overwrites_nothing(sweep, jobs, here, monkeypatc
     assert len({job.path for pack, _ in packs for job in pack}) == sum(len(pack) for pack, _ in packs)
 
 
+@pytest.mark.slow
 def test_failed_trials_end_it_unless_allowed(sweep, jobs, monkeypatch):
     tamed(monkeypatch, finished())
     trials = [*SEARCH, "hydra.sweeper.n_trials=6", "activation=choice(relu,nonsense)", RATE]

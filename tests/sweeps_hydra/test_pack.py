@@ -1,6 +1,8 @@
 import pickle
 from pathlib import Path
 
+import pytest
+
 from actlab.cli import composing
 from actlab.cli.build import plain, worth
 from actlab.cli.sweep import run_pack
@@ -13,6 +15,7 @@ def config(*overrides):
     return plain(composing.compose([*SMALL, *overrides]))
 
 
+@pytest.mark.slow
 def test_plain_values_go_in_and_out(here):
     jobs = [
         Job(config("seed=1"), "a", {"command": "c"}),
@@ -28,6 +31,7 @@ def test_plain_values_go_in_and_out(here):
     assert ended[2].message.startswith("File exists") or "c" in ended[2].message
 
 
+@pytest.mark.slow
 def test_a_jobs_records_go_to_its_loggers(here, monkeypatch):
     from actlab.sinks import Guarded
 

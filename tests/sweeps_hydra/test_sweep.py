@@ -39,6 +39,7 @@ def _path(job):
     return Path(job.path)
 
 
+@pytest.mark.slow
 def test_bad_jobs_among_good_ones(sweep, jobs, here):
     code, out, err = sweep("seed=0,1", "activation=relu,nonsense", "optimizer.learning_rate=1e-3,-1")
     assert (code, err) == (1, "")
@@ -59,6 +60,7 @@ def test_bad_jobs_among_good_ones(sweep, jobs, here):
     assert jobs()[4]["scores"]["test accuracy"] == info["scores"]["test accuracy"]
 
 
+@pytest.mark.slow
 def test_the_run_is_the_one_alone(sweep, here, capsys):
     from actlab.cli import run
 
@@ -71,6 +73,7 @@ def test_the_run_is_the_one_alone(sweep, here, capsys):
     assert (here / "s" / "0" / "report.html").stat().st_size > 500_000
 
 
+@pytest.mark.slow
 def test_nothing_is_repeated(sweep, jobs, monkeypatch):
     packs = tamed(monkeypatch, finished())
     sweep("seed=0,1", "activation=relu,gelu")
@@ -82,6 +85,7 @@ def test_nothing_is_repeated(sweep, jobs, monkeypatch):
     assert jobs() == before
 
 
+@pytest.mark.slow
 def test_an_extended_sweep_runs_only_what_is_new(sweep, jobs, here, monkeypatch):
     packs = tamed(monkeypatch, finished())
     sweep("activation=relu,gelu", "seed=0,1")
@@ -127,6 +131,7 @@ def test_equal_jobs_are_run_once(sweep, jobs, monkeypatch):
     assert len(packs[0][0]) == len(jobs()) == 1
 
 
+@pytest.mark.slow
 def test_the_default_place(sweep, here, monkeypatch):
     packs = tamed(monkeypatch, finished())
     for fresh in ([], [], ["--fresh"], []):
@@ -191,6 +196,7 @@ def test_what_a_run_says_goes_before_what_the_table_says(sweep, jobs, here, monk
     assert jobs()[0]["scores"]["test accuracy"] == 0.5
 
 
+@pytest.mark.slow
 def test_halving(sweep, jobs):
     code, out, _ = sweep("seed=range(4)", "steps=40", "launcher.halving={rungs:[20],keep:0.5}")
     assert code == 0
@@ -209,6 +215,7 @@ def test_two_processes_do_not_meet(sweep, here):
     assert err == "actlab: s is a sweep that another process is running; wait for it or stop it\n"
 
 
+@pytest.mark.slow
 def test_bad_input_leaves_nothing_behind(sweep, here):
     for argument, words in {
         "launcher.lanes=abc": "hydra.launcher.lanes='abc': must be an integer >= 1, or null",
@@ -250,6 +257,7 @@ def test_callbacks_hear_of_jobs_as_they_end(sweep, here, monkeypatch):
     assert heard == [("start", 1, True), ("start", 2, True), ("end", 1, 0.1, 1), ("end", 2, 0.2, 2)]
 
 
+@pytest.mark.slow
 def test_a_full_disk_for_the_table_ends_nothing(sweep, here, monkeypatch):
     tamed(monkeypatch, lambda jobs, tell: [Ended("failed", message="no room")] * len(jobs))
     write = sweep_jobs.Table.write
@@ -269,6 +277,7 @@ def test_a_full_disk_for_the_table_ends_nothing(sweep, here, monkeypatch):
     assert len([line for line in out.splitlines() if line.endswith(": no room")]) == 25  # told nowhere else
 
 
+@pytest.mark.slow
 def test_a_list_of_jobs(sweep, jobs, here, monkeypatch):
     packs = tamed(monkeypatch, finished())
     (here / "jobs.txt").write_text("# two\nactivation=gelu seed=1\n\n'activation=relu' seed=2\n")
@@ -287,6 +296,7 @@ def test_a_list_of_jobs(sweep, jobs, here, monkeypatch):
     assert (code, err.split(":")[1]) == (2, " seed=1,2")
 
 
+@pytest.mark.slow
 def test_kill_nine(process, jobs, here):
     argv = [
         "train",
@@ -318,6 +328,7 @@ def test_kill_nine(process, jobs, here):
     assert all(math.isfinite(j["scores"]["test accuracy"]) for j in jobs().values())
 
 
+@pytest.mark.slow
 def test_bad_jobs_with_the_basic_launcher(here, capsys):
     from actlab.cli import run
 
@@ -335,6 +346,7 @@ def test_bad_jobs_with_the_basic_launcher(here, capsys):
     assert "--fresh is for hydra/launcher=vmap" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_lanes_are_spread_over_the_cores(process, here):
     """In a process of its own, where nobody has said how many devices there are."""
     done = process("train", "-m", "hydra/launcher=vmap", *SMALL, "seed=0,1", "hydra.sweep.dir=s")

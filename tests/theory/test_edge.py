@@ -21,6 +21,7 @@ def test_curves(name):
     assert edge(name, 1.0) == pytest.approx(CURVES[name], abs=5.1e-7)
 
 
+@pytest.mark.slow
 def test_curve_of_tanh_and_of_those_without():
     assert edge("tanh", 1.0) == pytest.approx((1.467413592, 0.150964629), abs=6e-10)
     assert edge("softplus", 1.0)[1] == pytest.approx(-2.14, abs=5e-3)
@@ -57,6 +58,7 @@ def test_relu_is_a_single_point():
     assert "single point" in critical("relu", 0.1).reason
 
 
+@pytest.mark.slow
 def test_where_there_is_none():
     found = critical("softplus")
     assert found.sigma_w is None

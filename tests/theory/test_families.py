@@ -7,6 +7,7 @@ from actlab.errors import InputError
 from actlab.theory import transform, transforms
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "method"), [("tanh", "dks"), ("gelu", "tat")])
 def test_they_are_what_transform_finds(name, method):
     many = transforms(name, method, [20, 50, 100])

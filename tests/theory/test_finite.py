@@ -21,6 +21,7 @@ def test_relu_at_its_critical_weights():
     assert 1 < exact / found.q_sd[found.layers] ** 2 < 1.13
 
 
+@pytest.mark.slow
 def test_the_identity_keeps_what_two_inputs_share():
     """Products of Gaussian matrices: the cosine strays as (1 - c^2)^2 (l + 1) / N."""
     found = bands(maps("identity", 1.0), width=50, depth=4, c=0.3)
@@ -45,6 +46,7 @@ def drawn(act, n, depth, c, nets, skip, branch, sigma_w, sigma_b):
     return jax.lax.map(one, jax.random.split(jax.random.key(0), nets))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("skip", "branch"), [(0.0, 1.0), (0.8, 0.6)])
 def test_drawn_networks(skip, branch):
     q, c = drawn(make("tanh"), 64, 3, 0.5, 1500, skip, branch, 1.5, 0.3)

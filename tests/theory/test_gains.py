@@ -37,6 +37,7 @@ def test_gated_ones():
     assert gain(clamped) == pytest.approx((gate * up) ** -0.5, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_table_is_the_moments_of_each():
     names = ["relu", "gelu", "heaviside", "siren_sine"]
     found = table(names, q=[0.5, 1.0])

@@ -16,6 +16,7 @@ from actlab.theory.levels import levels
 C = (-0.9999, -0.7, 0.0, 0.3, 0.9, 0.999999)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["leaky_relu", "abs", "erf", "sin"])
 def test_two_numbers_against_the_closed_form(name):
     act = make(name)
@@ -29,6 +30,7 @@ def test_two_numbers_against_the_closed_form(name):
             assert found.error < 1e-12
 
 
+@pytest.mark.slow
 def test_two_numbers_of_exponentials_and_powers():
     for c in C:
         assert dual("exponential", c).value == pytest.approx(math.exp(1 + c), rel=1e-13)
@@ -52,6 +54,7 @@ def test_scales_and_centres():
     assert levels(make(lambda x: jnp.exp(x * x / 8)), 3.0).square == math.inf  # E exp(9 z^2 / 4)
 
 
+@pytest.mark.slow
 def test_derivatives_in_scale_correlation_and_parameters():
     with jax.enable_x64(True):
         relu = actlab.relu

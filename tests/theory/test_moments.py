@@ -123,6 +123,7 @@ def test_closed_forms():
         assert found.slope_second_moment == pytest.approx(w * w * (1 + e(-2 * w * w)) / 2, rel=1e-13)
 
 
+@pytest.mark.slow
 def test_every_listed_function_is_known_to_1e_13():
     real = [name for name in actlab.names() if getattr(actlab, name).spec.elementwise]
     assert {name: e for name in real[::6] if (e := moments(name).error) > 1e-13} == {}

@@ -114,6 +114,7 @@ def test_the_transformed_function_is_as_promised(name):
     assert levels(tat.act, 1.0).bend_square == pytest.approx(0.3 / 50, rel=1e-8)
 
 
+@pytest.mark.slow
 def test_a_function_with_kinks_by_dks():
     dks = transform("selu", "dks", 20, zeta=1.5)
     net = maps(dks.act, 1.0)
@@ -123,6 +124,7 @@ def test_a_function_with_kinks_by_dks():
     assert net.chi(1.0) ** 20 == pytest.approx(1.5, abs=1e-7)
 
 
+@pytest.mark.slow
 def test_relu_at_depth_50_and_the_clamp():
     deep = transform("relu", "tat", 50)
     assert dict(deep.of.params)["negative_slope"] == pytest.approx(0.431, abs=5e-4)

@@ -35,6 +35,7 @@ def arrays(run, path, **options):
         return outcome, jax.tree.leaves(jax.device_get(state)), folder.metrics()
 
 
+@pytest.mark.slow
 def test_a_streamed_run_is_the_run_in_memory_stopped_and_resumed_too(small_run, tmp_path, blobs):
     fields = {"label_noise": 0.3, "steps": 75}
     expected = arrays(small_run(eval_every=40, **fields), tmp_path / "held")
@@ -56,6 +57,7 @@ def test_a_streamed_run_is_the_run_in_memory_stopped_and_resumed_too(small_run, 
     assert not [t for t in threading.enumerate() if "grain" in t.name.lower()]
 
 
+@pytest.mark.slow
 def test_where_a_streamed_run_diverges_and_where_it_goes_back_are_the_same(small_run, tmp_path, blobs):
     bad = np.array(blobs.x_train)
     bad[100] = np.nan
@@ -72,6 +74,7 @@ def test_where_a_streamed_run_diverges_and_where_it_goes_back_are_the_same(small
     assert ends == {"diverged", "finished"}
 
 
+@pytest.mark.slow
 def test_looks_are_given_the_samples_that_they_would_choose(small_run, blobs):
     held, read = small_run(), small_run(data=streamed(blobs))
     state = held.program.init(held.numbers)._replace(step=np.int32(7))

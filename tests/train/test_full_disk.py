@@ -49,6 +49,7 @@ def final(run, folder):
     return checkpoints.steps(), state
 
 
+@pytest.mark.slow
 def test_training_goes_on_and_nothing_is_missing(small_run, tmp_path, disk, caplog):
     run = small_run()
     _, undisturbed = go(run, tmp_path / "undisturbed", disk)

@@ -57,6 +57,7 @@ def test_it_learns_and_writes_everything(small_run, tmp_path):
     assert histograms["counts"].list.sum().unique().to_list() == [100 * 8]
 
 
+@pytest.mark.slow
 def test_the_compiled_run_is_the_plain_loop(small_run, blobs, tmp_path):
     """The same training written out by hand, step by step: loss, parameters and statistics agree."""
     run = small_run(
@@ -98,6 +99,7 @@ def test_the_compiled_run_is_the_plain_loop(small_run, blobs, tmp_path):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), got.params, params)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("act", ["relu", make("swish", learn=["beta"], per="channel")], ids=str)
 def test_interrupted_and_resumed_is_bit_identical(small_run, tmp_path, act):
     dropped = _dropout_batchnorm
@@ -156,6 +158,7 @@ def test_a_checkpoint_of_another_model_is_refused(small_run, tmp_path):
         go(small_run(model=wider), tmp_path / "run", resume=True)
 
 
+@pytest.mark.slow
 def test_rows_do_not_depend_on_the_evaluations_cadence(small_run, tmp_path):
     _, a = go(small_run(), tmp_path / "a")
     _, b = go(small_run(eval_every=40), tmp_path / "b")
@@ -163,6 +166,7 @@ def test_rows_do_not_depend_on_the_evaluations_cadence(small_run, tmp_path):
     assert a.metrics().filter(keep).equals(b.metrics().filter(keep))
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_the_program_that_runs(small_run):
     run = small_run(stats=StatsConfig("none", every=10))
     state, data = run.program.init(run.numbers), run.setup.data
@@ -192,6 +196,7 @@ def test_without_statistics(small_run, tmp_path):
     assert outcome.scores["test accuracy"] == pytest.approx(with_stats.scores["test accuracy"], abs=0.05)
 
 
+@pytest.mark.slow
 def test_softmax_has_no_dead_or_saturated_units(small_run, tmp_path):
     _, folder = go(small_run("softmax"), tmp_path / "run")
     quantities = set(folder.metrics().filter(site="blocks.0.act")["quantity"])
@@ -199,6 +204,7 @@ def test_softmax_has_no_dead_or_saturated_units(small_run, tmp_path):
     assert "dead_share" not in quantities
 
 
+@pytest.mark.slow
 def test_a_run_shorter_than_a_window(small_run, tmp_path):
     outcome, folder = go(small_run(steps=7), tmp_path / "run")
     assert outcome.step == 7
@@ -216,6 +222,7 @@ class TestDivergence:
         assert table["step"].max() == outcome.divergence["step"]
         return outcome, folder
 
+    @pytest.mark.slow
     def test_forward(self, small_run, tmp_path):
         """A function that is NaN beyond 3 breaks first at the site that first reaches 3."""
 
@@ -245,6 +252,7 @@ class TestDivergence:
         assert found["site"] == first
         assert program.sites[0] == "blocks.0.act"
 
+    @pytest.mark.slow
     def test_backward(self, small_run, tmp_path):
         """A function whose value is fine and whose derivative is not: the last site's layer breaks first."""
 
@@ -258,11 +266,13 @@ class TestDivergence:
         assert outcome.divergence["site"] == "blocks.1.act"
         assert "the loss was finite; going backward, the gradient" in outcome.divergence["message"]
 
+    @pytest.mark.slow
     def test_overflowing_update(self, small_run, tmp_path):
         outcome, folder = self.diverge(small_run, tmp_path, act="identity", optimizer=sgd(learning_rate=1e38))
         assert outcome.divergence["step"] <= 3
         assert folder.metrics().filter(site="test", step=0)["value"].is_finite().all()
 
+    @pytest.mark.slow
     def test_a_last_update_that_leaves_no_finite_test_loss(self, small_run, tmp_path):
         kwargs = {"optimizer": sgd(learning_rate=3e38), "act": "identity", "steps": 1}
         outcome, _ = go(small_run(**kwargs), tmp_path / "run")
@@ -270,6 +280,7 @@ class TestDivergence:
         assert "test loss" in outcome.divergence["message"] or "overflowed" in outcome.divergence["message"]
         assert "NaN" not in (tmp_path / "run" / "run.json").read_text()
 
+    @pytest.mark.slow
     def test_killed_before_it_is_told_and_resumed(self, small_run, tmp_path, monkeypatch):
         """A kill between the last rows and run.json: resume diverges again, with the same rows."""
         act = make(lambda x: jnp.where(x > 4, jnp.nan, jnp.maximum(x, 0)))
@@ -290,6 +301,7 @@ class TestDivergence:
         assert again.divergence == whole.divergence
         assert folder.metrics().equals(whole_folder.metrics())
 
+    @pytest.mark.slow
     def test_at_the_very_first_step(self, small_run, tmp_path):
         outcome, _ = self.diverge(small_run, tmp_path, act=make(lambda x: jnp.where(x > 0, jnp.nan, x)))
         assert outcome.divergence["step"] == 1

@@ -10,6 +10,7 @@ LOGITS = jnp.asarray(np.random.default_rng(0).normal(size=(2, 3, 5)), jnp.float3
 LABELS = jnp.array([[0, 4, 2], [1, 1, 3]])
 
 
+@pytest.mark.slow
 def test_a_text_is_the_mean_over_its_positions():
     p = jax.nn.softmax(LOGITS)
     by_hand = -np.log([[p[b, t, LABELS[b, t]] for t in range(3)] for b in range(2)]).mean(-1)
@@ -28,6 +29,7 @@ def test_real_targets():
         Loss("squared_error")(LOGITS, targets[..., :1])
 
 
+@pytest.mark.slow
 def test_z_holds_the_normaliser():
     z = jax.nn.logsumexp(LOGITS, axis=-1)
     extra = Loss(z=0.5)(LOGITS, LABELS) - Loss()(LOGITS, LABELS)

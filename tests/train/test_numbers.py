@@ -47,6 +47,7 @@ def trained(program, setup, steps=20):
     return jax.device_get((state, table))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["basic", "full"])
 def test_one_program_serves_both(small_run, level):
     stats = StatsConfig(level, every=10)
@@ -157,6 +158,7 @@ def test_numbers_are_what_the_config_says(small_run):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_label_noise_draws_that_share_of_labels_once(small_run):
     setup = small_run(label_noise=0.5).setup
     program = Program(setup)
@@ -168,6 +170,7 @@ def test_label_noise_draws_that_share_of_labels_once(small_run):
         small_run(label_noise=1.5)
 
 
+@pytest.mark.slow
 def test_what_initialisers_have_from_the_activation_is_each_runs_own(small_run):
     model = mlp(init="he_exact")
     one, other = (small_run(model=model, act=make("leaky_relu", negative_slope=s)).setup for s in (0.2, 0.9))
@@ -180,6 +183,7 @@ def test_what_initialisers_have_from_the_activation_is_each_runs_own(small_run):
     np.testing.assert_allclose(ratio, (1.04 / 1.81) ** 0.5, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_lsuv_sees_the_training_samples(small_run):
     setup = small_run(model=mlp(init="lsuv"), act=make("tanh")).setup
     program = Program(setup)

@@ -36,6 +36,7 @@ def close(one, two):
     np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["mlp", "dropout"])
 def test_two_devices_compute_what_one_does(small_run, tmp_path, model):
     from actlab import models
@@ -49,6 +50,7 @@ def test_two_devices_compute_what_one_does(small_run, tmp_path, model):
     assert one.filter(test)["value"][-1] > 0.5  # they have learnt something to agree on
 
 
+@pytest.mark.slow
 def test_each_device_computes_its_half(small_run):
     """Else the same work would be done twice, and all of the above would hold."""
     run = small_run(parallel=Parallel(2))
@@ -66,6 +68,7 @@ def test_each_device_computes_its_half(small_run):
     assert "all-reduce" not in text
 
 
+@pytest.mark.slow
 def test_interrupted_and_resumed_on_two_devices_is_the_same(small_run, tmp_path):
     trained(small_run(parallel=Parallel(2)), tmp_path / "whole")
     half = small_run(parallel=Parallel(2))
@@ -168,6 +171,7 @@ def wait_for(path, step, processes):
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_two_processes_are_one_process_with_two_devices_and_end_and_go_on_together(pair, tmp_path):
     job = [*SMALL, "steps=600", "eval_every=100", "checkpoint_every=100"]
     alone = pair.one(*job, "parallel.data=2", "hydra.run.dir=alone")
@@ -184,6 +188,7 @@ def test_two_processes_are_one_process_with_two_devices_and_end_and_go_on_togeth
     assert not (tmp_path / "runs").exists()  # nothing from the second process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
 def test_one_that_is_killed_ends_the_other(pair, tmp_path, victim):
     both = pair(*SMALL, "steps=10000000", "eval_every=100", "checkpoint_every=100", "hydra.run.dir=run")

@@ -36,6 +36,7 @@ def go(run, path, **kwargs):
 FIELDS = {"optimizer": sgd(learning_rate=0.05), "stats": StatsConfig(every=10)}
 
 
+@pytest.mark.slow
 def test_stop_says_where_and_shows_what_led_to_it(small_run, blobs, tmp_path):
     outcome, folder, events = go(small_run(data=poisoned(blobs, np.nan), **FIELDS), tmp_path / "run")
     assert outcome.state == "diverged"
@@ -48,6 +49,7 @@ def test_stop_says_where_and_shows_what_led_to_it(small_run, blobs, tmp_path):
     assert history[-(step % 20) :] == list(range(step - step % 20 + 1, step + 1))
 
 
+@pytest.mark.slow
 def test_skip_drops_the_update_and_goes_on(small_run, blobs, tmp_path):
     run = small_run(data=poisoned(blobs, np.nan), stability=Stability(on_nonfinite="skip"), **FIELDS)
     outcome, folder, events = go(run, tmp_path / "run")
@@ -62,6 +64,7 @@ def test_skip_drops_the_update_and_goes_on(small_run, blobs, tmp_path):
     assert np.isfinite(folder.metrics().filter(site="test")["value"].to_numpy()).all()
 
 
+@pytest.mark.slow
 def test_skip_ends_where_nothing_is_finite(small_run, tmp_path):
     act = make(lambda x: x * jnp.nan)
     run = small_run(act=act, stability=Stability(on_nonfinite="skip"), steps=120, **FIELDS)
@@ -70,6 +73,7 @@ def test_skip_ends_where_nothing_is_finite(small_run, tmp_path):
     assert outcome.divergence["step"] == 51
 
 
+@pytest.mark.slow
 def test_rewind_goes_back_and_leaves_the_batches_out(small_run, blobs, tmp_path):
     run = small_run(
         data=poisoned(blobs, np.nan), order="sequential", stability=Stability(on_nonfinite="rewind"), **FIELDS
@@ -84,6 +88,7 @@ def test_rewind_goes_back_and_leaves_the_batches_out(small_run, blobs, tmp_path)
     assert not table.select("step", "site", "quantity").is_duplicated().any()
 
 
+@pytest.mark.slow
 def test_rewind_past_one_bad_batch_is_enough(small_run, blobs, tmp_path):
     data = poisoned(blobs, np.nan, rows=[37])
     fields = FIELDS | {"steps": 20, "batch_size": 8}
@@ -107,6 +112,7 @@ def spiking(blobs):
     return poisoned(blobs, 300.0, rows=[77])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["record", "skip", "rewind"])
 def test_spikes(small_run, blobs, tmp_path, policy):
     fields = FIELDS | {"steps": 60, "act": "relu", "batch_size": 4, "eval_every": 20, "order": "sequential"}
@@ -126,6 +132,7 @@ def test_spikes(small_run, blobs, tmp_path, policy):
     assert again.scores == outcome.scores
 
 
+@pytest.mark.slow
 def test_a_killed_run_with_policies_resumes_to_the_same(small_run, blobs, tmp_path, monkeypatch):
     run = small_run(
         data=poisoned(blobs, np.nan),
@@ -162,6 +169,7 @@ def test_bad_policies():
         Stability(spike_z=0)
 
 
+@pytest.mark.slow
 def test_the_window_of_losses_is_the_same_kept_by_step_or_by_chunk(small_run, tmp_path):
     states = {}
     for policy in ("record", "skip"):

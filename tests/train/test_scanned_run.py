@@ -60,6 +60,7 @@ def same(one, other):
         assert other[key] == pytest.approx(value, rel=2e-3, abs=1e-4, nan_ok=True), key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["basic", "full"])
 def test_a_scan_leaves_the_same_records(level):
     (apart, one, *_), (scanned, two, *_) = (records(level, scan) for scan in (False, True))
@@ -71,6 +72,7 @@ def test_a_scan_leaves_the_same_records(level):
     same(apart, scanned)
 
 
+@pytest.mark.slow
 def test_a_look_at_a_scan_sees_the_same():
     found = []
     for scan in (False, True):
@@ -85,6 +87,7 @@ def test_a_look_at_a_scan_sees_the_same():
     same(*found)
 
 
+@pytest.mark.slow
 def test_where_every_site_is_reduced_in_its_place():
     """What an accelerator does: rows of a scan are taken out, all else is reduced where it is."""
     together, *_ = records("full", True)
@@ -101,6 +104,7 @@ def test_layers_chosen_by_name():
     assert sites == {"blocks.1.mlp.act", "blocks.1.attention"}
 
 
+@pytest.mark.slow
 def test_what_broke_in_a_scan_is_found_by_layer():
     run = a_run("basic", True)
     program = run.program

@@ -39,6 +39,7 @@ def laid_open(program, state, x, y):
     return seen, grads
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stacked", [True, False], ids=["stacked", "in place"])
 @pytest.mark.parametrize("rows", [1, 3])
 @pytest.mark.parametrize("act", ["relu", "swish"])
@@ -80,6 +81,7 @@ def test_every_quantity_of_a_site(small_run, stacked, rows, act):
     assert (4, "blocks.0.act", "param.beta.mean") in got if act == "swish" else True
 
 
+@pytest.mark.slow
 def test_in_place_and_stacked_say_the_same(small_run):
     setup = small_run(stats=StatsConfig("full", every=5)).setup
     a, *_ = a_chunk(Program(setup, stacked=True), 10, 5)
@@ -94,6 +96,7 @@ def dying(x):
     return jnp.where(jnp.arange(x.shape[-1]) % 2 == 0, jnp.maximum(x, 0), 0.0 * x)
 
 
+@pytest.mark.slow
 def test_dead_units_and_for_how_long(small_run):
     setup = small_run(act=make(dying), stats=StatsConfig("full", every=5, rows=1)).setup
     program = Program(setup)
@@ -105,6 +108,7 @@ def test_dead_units_and_for_how_long(small_run):
     assert got[20, "blocks.0.act", "dead_share"] >= 0.5
 
 
+@pytest.mark.slow
 def test_a_window_sees_every_row(small_run):
     """Read a quarter at a time, four steps see the whole of a batch that does not change."""
     data = small_run().setup.data
@@ -117,6 +121,7 @@ def test_a_window_sees_every_row(small_run):
         assert parts[8, site, "dead_share"] == whole[8, site, "dead_share"]
 
 
+@pytest.mark.slow
 def test_layers_have_a_cadence_of_their_own(small_run):
     program = Program(small_run(stats=StatsConfig(every=2, layers_every=5)).setup)
     got, *_ = a_chunk(program, 18, 2)
@@ -124,6 +129,7 @@ def test_layers_have_a_cadence_of_their_own(small_run):
     assert sorted({step for step, site, _ in got if site == "blocks.0.act"}) == list(range(2, 19, 2))
 
 
+@pytest.mark.slow
 def test_chosen_sites_and_quantities(small_run):
     config = StatsConfig("full", every=5, sites=["blocks.1.*"], quantities=["post.*", "dead_share"])
     got, *_ = a_chunk(Program(small_run(stats=config).setup), 5, 5)
@@ -138,6 +144,7 @@ def test_chosen_sites_and_quantities(small_run):
     assert {q for _, s, q, _ in rows if s not in ("train", "test", "head")} == {"effective_rank", "sharpness"}
 
 
+@pytest.mark.slow
 def test_without_statistics_the_program_is_that_of_a_model_without_probes(small_run, monkeypatch):
     def text():
         program = Program(small_run(act="gelu", stats=StatsConfig("none", every=4)).setup)
@@ -154,6 +161,7 @@ def test_without_statistics_the_program_is_that_of_a_model_without_probes(small_
     assert with_probes == without
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["basic", "full"])
 def test_statistics_do_not_change_what_is_learnt(small_run, level):
     _, _, bare, _ = a_chunk(Program(small_run(stats=StatsConfig("none", every=10)).setup), 20, 10)
@@ -163,6 +171,7 @@ def test_statistics_do_not_change_what_is_learnt(small_run, level):
     )
 
 
+@pytest.mark.slow
 def test_lanes_of_a_vmap_record_what_runs_alone_do(small_run):
     program = Program(small_run(stats=StatsConfig("full", every=5)).setup)
     data = program.setup.data
@@ -175,6 +184,7 @@ def test_lanes_of_a_vmap_record_what_runs_alone_do(small_run):
     np.testing.assert_allclose(both[1], alone, rtol=5e-3, atol=1e-3, equal_nan=True)
 
 
+@pytest.mark.slow
 def test_first_look_is_of_the_start_and_of_the_whole_batch(small_run):
     run = small_run(stats=StatsConfig("full", every=10))
     rows = {row[:3]: row[3] for row in first_look(run)}
@@ -190,6 +200,7 @@ def test_first_look_is_of_the_start_and_of_the_whole_batch(small_run):
     assert rows[0, "head", "gradient_norm"] > 0
 
 
+@pytest.mark.slow
 def test_bfloat16(small_run):
     program = Program(small_run(dtype=jnp.bfloat16, stats=StatsConfig("full", every=5)).setup)
     got, *_ = a_chunk(program, 5, 5)
@@ -197,6 +208,7 @@ def test_bfloat16(small_run):
     assert got[5, "blocks.0.act", "pre_gradient.rms"] > 0
 
 
+@pytest.mark.slow
 def test_learnt_parameters_are_recorded(small_run):
     act = make("swish", learn=["beta"], beta=2.0)
     program = Program(small_run(act=act, stats=StatsConfig(every=5)).setup)
@@ -206,6 +218,7 @@ def test_learnt_parameters_are_recorded(small_run):
     assert got[5, "blocks.1.act", "param.beta.mean"] == pytest.approx(beta, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stacked", [True, False], ids=["stacked", "in place"])
 def test_a_site_inside_a_scan_over_positions(small_run, stacked):
     """Against the same network with its loop over positions in Python, where a site is one value after another."""

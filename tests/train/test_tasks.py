@@ -58,6 +58,7 @@ def runs(tmp_path_factory):
     return found
 
 
+@pytest.mark.slow
 def test_tokens_are_learnt_and_scored_by_position(runs):
     run, rows, outcome = runs["tokens"]
     assert outcome.scores["test accuracy"] == 1.0
@@ -90,6 +91,7 @@ def test_rows_of_a_site_are_samples_and_positions(runs):
     assert 0 < rows[0, "act", "selectivity"] <= 1
 
 
+@pytest.mark.slow
 def test_real_targets_have_a_loss_and_no_accuracy(runs):
     _, rows, outcome = runs["regression"]
     assert set(outcome.scores) == {"train loss", "test loss"}
@@ -98,6 +100,7 @@ def test_real_targets_have_a_loss_and_no_accuracy(runs):
     assert (80, "blocks.0.act", "effective_rank") in rows
 
 
+@pytest.mark.slow
 def test_batches_of_an_evaluation_do_not_change_it(runs):
     run, rows, _ = runs["tokens"]
     looks = type(run.looks)(run.program)
@@ -134,6 +137,7 @@ def test_tokens_want_a_model_that_takes_them(small_run):
         _ = run.program
 
 
+@pytest.mark.slow
 def test_label_noise_replaces_tokens(small_run):
     program = small_run(data=texts(), model=Bigram, act=make("relu"), label_noise=0.5).program
     y = jnp.asarray(texts().y_train)

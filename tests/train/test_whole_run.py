@@ -63,6 +63,7 @@ def test_limits_follow_the_schedule():
     )
 
 
+@pytest.mark.slow
 def test_a_rule_without_a_known_limit():
     lion = Optimizer(Bound.of(optax.scale_by_lion), 1e-3)
     with pytest.raises(InputError, match="scale_by_lion has no known limit; sgd, adam and adamw have one"):
@@ -90,6 +91,7 @@ def quartic(p):
     return (p["a"]["kernel"] ** 4).sum() + 3 * (p["b"]["bias"] ** 2).sum()
 
 
+@pytest.mark.slow
 def test_adam_scale():
     optimizer = adam(learning_rate=0.01, weight_decay=0.1, clip_norm=100.0, eps=1e-3)
     params, _, state = descended(optimizer, 3)
@@ -106,6 +108,7 @@ def test_adam_scale():
         adam_scale(optimizer, ())
 
 
+@pytest.mark.slow
 def test_whole_run_with_adam():
     optimizer = adam(learning_rate=0.01)
     params, update, state = descended(optimizer, 5)
@@ -144,6 +147,7 @@ def test_whole_run_with_adam():
     assert {site for site, q in row if q == "gradient_snr"} == {"run", "a", "b"}
 
 
+@pytest.mark.slow
 def test_whole_run_with_sgd_and_without_curvature():
     params, update, state = descended(SGD["heavy"], 1)
     common = {"optimizer": SGD["heavy"], "learning_rate": 0.1, "key": jax.random.key(0)}
