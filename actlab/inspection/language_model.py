@@ -21,11 +21,11 @@ from actlab.inspection.checkpoint import Checkpoint
 from actlab.inspection.decoder import Decoder
 from actlab.inspection.interventions import Edits, make_edits
 from actlab.inspection.load import read_checkpoint
-from actlab.inspection.observing import Seen
-from actlab.inspection.programs import empty, read_texts, write_texts
+from actlab.inspection.observing import Seen, named
+from actlab.inspection.programs import Graph, empty, read_texts, write_texts
 from actlab.inspection.sampling import Sampling
 from actlab.inspection.tokenizer import Tokenizer
-from actlab.inspection.trace import Trace, join
+from actlab.inspection.trace import Trace, trimmed
 
 CHUNK = 32  # tokens of a given text that one compiled pass reads
 STEPS = 8  # tokens that one compiled scan draws: how often somebody who watches sees something, and stopping is heard
@@ -34,11 +34,11 @@ DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
 class Piece(NamedTuple):
-    """A part of a text as it comes: its tokens, and their records with N first; those of a prompt are given."""
+    """A part of a text as it comes: its tokens, how many were given, and records with N first, see `named`."""
 
     tokens: np.ndarray
+    given: int
     seen: Mapping[str, np.ndarray]
-    given: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,7 @@ class LanguageModel:
     name: str
     architecture: Architecture
     tokenizer: Tokenizer = dataclasses.field(repr=False)
-    graph: nnx.GraphDef = dataclasses.field(repr=False)
+    graph: Graph = dataclasses.field(repr=False)
     weights: nnx.State = dataclasses.field(repr=False)
 
     @staticmethod
@@ -85,7 +85,8 @@ class LanguageModel:
 
         weights = {name: cast(name, x) for name, x in checkpoint.weights.items()}
         graph, state = nnx.split(Decoder(checkpoint.architecture, weights))
-        return LanguageModel(checkpoint.name, checkpoint.architecture, checkpoint.tokenizer, graph, state)
+        a = checkpoint.architecture
+        return LanguageModel(checkpoint.name, a, checkpoint.tokenizer, Graph(graph), state)
 
     def swapped(self, act: Act | str | Any, blocks: Sequence[int] | None = None) -> LanguageModel:
         """Return this model with another activation in all blocks, or in those named; the weights are shared.
@@ -102,12 +103,12 @@ class LanguageModel:
                 raise InputError(f"swap: {i!r} is no block, they are 0 to {a.depth - 1}")
         acts = tuple(new if i in chosen else old for i, old in enumerate(a.act))
         changed = dataclasses.replace(a, act=acts)
-        model = nnx.merge(self.graph, self.weights)
+        model = nnx.merge(self.graph.definition, self.weights)
         model.architecture = changed
         for block, own in zip(model.blocks, acts, strict=True):
             block.act, block.architecture = own, changed
         graph, weights = nnx.split(model)
-        return dataclasses.replace(self, architecture=changed, graph=graph, weights=weights)
+        return dataclasses.replace(self, architecture=changed, graph=Graph(graph), weights=weights)
 
     def encode(self, prompt: str | Sequence[Mapping[str, str]] | Sequence[int]) -> list[int]:
         """Return the tokens of a text, of a chat (messages of role and content), or those given.
@@ -162,10 +163,7 @@ class LanguageModel:
         parts: list[list[Piece]] = [[] for _ in prompts]
         for which, piece in job.pieces():
             parts[which].append(piece)
-        traces = []
-        for own in parts:
-            shown = job.shown()
-            traces.append(join([job.trace(piece, shown) for piece in own]))
+        traces = [job.trace(_whole(own), job.shown()) for own in parts]
         return traces if several else traces[0]
 
     def stream(
@@ -273,7 +271,7 @@ class _Job:
             for i, ids in enumerate(self.prompts):
                 if start < len(ids):
                     n = min(CHUNK, len(ids) - start)
-                    yield i, Piece(tokens[i, :n], {k: x[i, :n] for k, x in seen.items()}, True)
+                    yield i, Piece(tokens[i, :n], n, {k: x[i, :n] for k, x in seen.items()})
                     token[i] = drawn[i]  # of the chunk with the last token of the prompt, in the end
         ends = np.asarray(sorted(self.model.tokenizer.eos) if self.stop else [], np.int32)
         going = np.ones(several, bool)
@@ -287,7 +285,7 @@ class _Job:
                 n = min(STEPS, self.new - done)
                 if len(at := np.flatnonzero(np.isin(read[i, :n], ends))):
                     n, going[i] = at[0] + 1, False
-                yield int(i), Piece(read[i, :n], {k: x[i, :n] for k, x in seen.items()}, False)
+                yield int(i), Piece(read[i, :n], 0, {k: x[i, :n] for k, x in seen.items()})
             token = drawn[:, -1]
             if not going.any():
                 return
@@ -306,8 +304,8 @@ class _Job:
     def trace(self, part: Piece, shown: Callable[[Sequence[int]], tuple[str, ...]]) -> Trace:
         """Return a part of one text as a trace."""
         a, tokenizer = self.model.architecture, self.model.tokenizer
-        named = [part.tokens, *(x for name, x in part.seen.items() if name.endswith("candidates"))]
-        ids = np.unique(np.concatenate([x.reshape(-1) for x in named])).tolist()
+        listed = [part.tokens, *(x for name, x in part.seen.items() if name.endswith("candidates"))]
+        ids = np.unique(np.concatenate([x.reshape(-1) for x in listed])).tolist()
         about = {
             "model": self.model.name,
             "depth": a.depth,
@@ -324,10 +322,9 @@ class _Job:
             "edited": sorted(self.edits),
         }
         labels = {i: tokenizer.label(i) for i in ids if i < tokenizer.size}
-        given = len(part.tokens) if part.given else 0
-        return Trace(
-            part.tokens.astype(np.int32), shown(part.tokens.tolist()), labels, given, part.seen, about
-        )
+        arrays = named(part.seen, a, self.capture)
+        tokens, pieces = part.tokens.astype(np.int32), shown(part.tokens.tolist())
+        return Trace(tokens, pieces, labels, part.given, arrays, about)
 
 
 def load(source: str | Path = "smollm2", *, dtype: str = "float32") -> LanguageModel:
@@ -374,6 +371,12 @@ def _blocks_of(where: str, a: Architecture) -> list[int] | None:
 
 def _named(act: Act) -> dict[str, Any]:
     return {"name": act.name, "lean": act.lean, "params": {k: v for k, v in act.params}}
+
+
+def _whole(parts: Sequence[Piece]) -> Piece:
+    tokens = np.concatenate([p.tokens for p in parts])
+    seen = {name: np.concatenate([p.seen[name] for p in parts]) for name in parts[0].seen}
+    return Piece(tokens, sum(p.given for p in parts), trimmed(seen, len(tokens)))
 
 
 def _host(seen: Seen) -> dict[str, np.ndarray]:

@@ -110,7 +110,7 @@ def swap(
     if given is not None and given.spec is not None and (why := misfit(given.spec)):
         raise InputError(why)
     a = lm.architecture
-    model = nnx.merge(lm.graph, lm.weights)
+    model = nnx.merge(lm.graph.definition, lm.weights)
     for block in model.blocks:
         own = given or block.act
         block.act = nnx.data(Either(block.act, own if precision is None else Narrow(own, precision)))
