@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ from actlab.inspection.tokenizer import Tokenizer
 from actlab.inspection.trace import Trace, trimmed
 
 CHUNK = 32  # tokens of a given text that one compiled pass reads
+REST = 8  # tokens that the last pass reads if no more are left: padding is read too
 STEPS = 8  # tokens that one compiled scan draws: how often somebody who watches sees something, and stopping is heard
 MOST_KEPT = 2 << 30  # bytes of vectors and rows of one text on the host
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
@@ -99,7 +101,7 @@ class LanguageModel:
         a = self.architecture
         chosen = range(a.depth) if blocks is None else blocks
         for i in chosen:
-            if isinstance(i, bool) or not isinstance(i, int) or not 0 <= i < a.depth:
+            if isinstance(i, bool) or not isinstance(i, (int, np.integer)) or not 0 <= i < a.depth:
                 raise InputError(f"swap: {i!r} is no block, they are 0 to {a.depth - 1}")
         acts = tuple(new if i in chosen else old for i, old in enumerate(a.act))
         changed = dataclasses.replace(a, act=acts)
@@ -196,8 +198,9 @@ class LanguageModel:
     def _job(
         self, prompts: list[list[int]], new: int, capture: Capture | None, settings: Mapping[str, Any]
     ) -> _Job:
-        if isinstance(new, bool) or not isinstance(new, int) or new < 0:
+        if isinstance(new, bool) or not isinstance(new, (int, np.integer)) or new < 0:
             raise InputError(f"max_new_tokens={new!r}: must be an integer >= 0")
+        new = int(new)
         settings = dict(settings)
         model = self
         swap = settings.pop("swap", None) or {}
@@ -258,19 +261,21 @@ class _Job:
         kept = empty(*fixed, self.room, several)
         lengths = np.asarray([len(p) for p in self.prompts])
         token = np.zeros(several, np.int32)
-        for start in range(0, int(lengths.max()), CHUNK):
-            tokens, known = np.zeros((several, CHUNK), np.int32), np.full((several, CHUNK), -1, np.int32)
+        longest = int(lengths.max())
+        for start in range(0, longest, CHUNK):
+            size = CHUNK if longest - start > REST else REST
+            tokens, known = np.zeros((several, size), np.int32), np.full((several, size), -1, np.int32)
             for i, ids in enumerate(self.prompts):
-                own = ids[start : start + CHUNK + 1]
-                tokens[i, : len(own[:CHUNK])] = own[:CHUNK]
+                own = ids[start : start + size + 1]
+                tokens[i, : len(own[:size])] = own[:size]
                 known[i, : max(0, len(own) - 1)] = own[1:]
-            last = np.clip(lengths - 1 - start, 0, CHUNK - 1).astype(np.int32)
+            last = np.clip(lengths - 1 - start, 0, size - 1).astype(np.int32)
             got = read_texts(*fixed, kept, tokens, known, np.int32(start), last, by, self.edits, self.capture)
             kept, drawn = got.kept, np.asarray(got.drawn)
             seen = _host(got.seen)
             for i, ids in enumerate(self.prompts):
                 if start < len(ids):
-                    n = min(CHUNK, len(ids) - start)
+                    n = min(size, len(ids) - start)
                     yield i, Piece(tokens[i, :n], n, {k: x[i, :n] for k, x in seen.items()})
                     token[i] = drawn[i]  # of the chunk with the last token of the prompt, in the end
         ends = np.asarray(sorted(self.model.tokenizer.eos) if self.stop else [], np.int32)
@@ -374,9 +379,19 @@ def _named(act: Act) -> dict[str, Any]:
 
 
 def _whole(parts: Sequence[Piece]) -> Piece:
+    """Return the parts of a text as one, its records in one piece of memory: many small ones take longer to come by."""
     tokens = np.concatenate([p.tokens for p in parts])
-    seen = {name: np.concatenate([p.seen[name] for p in parts]) for name in parts[0].seen}
-    return Piece(tokens, sum(p.given for p in parts), trimmed(seen, len(tokens)))
+    several = [trimmed(p.seen, len(tokens)) for p in parts]
+    first = several[0]
+    shapes = {name: (len(tokens), *x.shape[1:]) for name, x in first.items()}
+    sizes = {name: math.prod(shapes[name]) * x.itemsize for name, x in first.items()}
+    memory, at = np.empty(sum(-(-size // 64) * 64 for size in sizes.values()), np.uint8), 0
+    seen = {}
+    for name, x in first.items():
+        own = memory[at : at + sizes[name]].view(x.dtype).reshape(shapes[name])
+        seen[name] = np.concatenate([part[name] for part in several], out=own)
+        at += -(-sizes[name] // 64) * 64
+    return Piece(tokens, sum(p.given for p in parts), seen)
 
 
 def _host(seen: Seen) -> dict[str, np.ndarray]:

@@ -26,7 +26,7 @@ from actlab.inspection.sampling import Filters, draw, filtered
 from actlab.stats.sites import SATURATION, steepest
 
 LENS_CANDIDATES = 5
-TOGETHER = 6  # blocks of which much is measured together: what is looked at need not be kept longer
+TOGETHER = 10  # so many blocks are measured together
 Seen = dict[str, jax.Array]
 Taken = dict[str, dict[int, jax.Array]]  # a site's values by block
 
@@ -247,15 +247,17 @@ def _each(
 ) -> Any:
     """Return the measures of several arrays (..., T, W) or tuples of them, which are of ``blocks``: (N, ...).
 
-    Of a single token all are taken at once, small operations being dear. Of many tokens some blocks' at a time, as
-    soon as these have been read, and one array after another: what is in between stays in a processor's cache.
+    Some blocks' at a time, as soon as these have been read: what they are taken of need not be kept, and another
+    processor can take them while one reads on. Of a single token these are taken at once, small operations being
+    dear; of many one array after another: what is in between stays in a processor's cache.
     """
-    if several[0][0].shape[-2] == 1:
-        return measure(*map(jnp.stack, zip(*several, strict=True)))
     order = sorted(range(len(blocks)), key=lambda n: blocks[n] // TOGETHER)
-    parts = [
-        jax.lax.map(lambda xs: measure(*xs), tuple(map(jnp.stack, zip(*(several[n] for n in own), strict=True))))
-        for _, own in groupby(order, lambda n: blocks[n] // TOGETHER)
-    ]
+    parts = []
+    for _, own in groupby(order, lambda n: blocks[n] // TOGETHER):
+        stacked = tuple(map(jnp.stack, zip(*(several[n] for n in own), strict=True)))
+        one = stacked[0].shape[-2] == 1
+        parts.append(measure(*stacked) if one else jax.lax.map(lambda xs: measure(*xs), stacked))
+    if len(parts) == 1:
+        return parts[0]
     back = np.argsort(order)
     return jax.tree.map(lambda *xs: jnp.concatenate(xs)[back], *parts)

@@ -68,8 +68,13 @@ class Trace:
 
     def __getitem__(self, name: str) -> np.ndarray:
         """Return a record by name; raise InputError for one that was not taken."""
-        if name not in self.arrays:
-            raise InputError(f"{name!r} was not recorded{suggest(name, self.arrays)}")
+        if not isinstance(name, str) or name not in self.arrays:
+            near = (
+                suggest(name, self.arrays)
+                if isinstance(name, str)
+                else ": records have names, like 'next.entropy'"
+            )
+            raise InputError(f"{name!r} was not recorded{near}")
         return self.arrays[name]
 
     @property
