@@ -379,7 +379,7 @@ def _named(act: Act) -> dict[str, Any]:
 
 
 def _whole(parts: Sequence[Piece]) -> Piece:
-    """Return the parts of a text as one, its records in one piece of memory: many small ones take longer to come by."""
+    """Return the parts of a text as one, all records in one piece of memory: many take longer to come by."""
     tokens = np.concatenate([p.tokens for p in parts])
     several = [trimmed(p.seen, len(tokens)) for p in parts]
     first = several[0]
