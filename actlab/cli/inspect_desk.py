@@ -20,6 +20,7 @@ from actlab.activations import registry
 from actlab.cli.inspect_request import LONGEST, Ask, AskRows
 from actlab.errors import InputError
 from actlab.inspection import Capture, LanguageModel
+from actlab.inspection.language_model import CHUNK
 from actlab.nn.activation import misfit
 from actlab.report.inspect_payload import array_of, head_of, part_of
 
@@ -72,6 +73,10 @@ class Desk:
                 pass
             self.model = model
             self.state, self.told, self._ready = "ready", "ready", time.monotonic()
+            # a longer text has a program of its own: nobody with a short one waits for it
+            longer = [0] * min(CHUNK, model.architecture.context)
+            for _ in model.stream(longer, max_new_tokens=0, capture=watched(model)):
+                pass
         except InputError as error:
             self.state, self.told = "failed", " ".join(str(error).split())
         except Exception as error:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+
+import numpy as np
 
 from actlab.errors import InputError, suggest
 from actlab.inspection.architecture import Architecture
@@ -41,13 +44,15 @@ class Capture:
     def __post_init__(self):
         for name, least in (("units", 0), ("candidates", 1)):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
                 raise InputError(f"{name}={value!r}: must be an integer >= {least}")
+            object.__setattr__(self, name, int(value))
         for name in ("sites", "values", "rows", "lens"):
             value = getattr(self, name)
-            if isinstance(value, (str, int)):
+            if isinstance(value, str) or not isinstance(value, Iterable):
                 raise InputError(f"{name}={value!r}: must be several, like [{value!r}]")
-            object.__setattr__(self, name, tuple(value))
+            plain = (int(v) if isinstance(v, np.integer) else v for v in value)
+            object.__setattr__(self, name, tuple(plain))
 
     def checked(self, a: Architecture) -> Capture:
         """Return this for a model; raise InputError for a site or block it does not have, or more than it has."""

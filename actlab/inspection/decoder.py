@@ -19,7 +19,7 @@ from actlab.inspection.interventions import Edits, edited
 from actlab.nn.attention import rotate
 
 See = Callable[[int, str, jax.Array], None]
-Kept = tuple[jax.Array, jax.Array]  # keys and values of a block, (S, G, K) each
+Kept = tuple[jax.Array, jax.Array]  # keys and values of a block, (G, S, K) each: as products take them
 
 
 class Linear(nnx.Module):
@@ -105,19 +105,19 @@ class Block(nnx.Module):
             turn = {"base": a.rope_base, "factors": np.asarray(a.rope_factors or 1.0, np.float32)}
             q_TxHxK, k_TxGxK = rotate(q_TxHxK, at_T, **turn), rotate(k_TxGxK, at_T, **turn)
         keys, values = (
-            jax.lax.dynamic_update_slice(old, new.astype(old.dtype), (at_T[0], 0, 0))
+            jax.lax.dynamic_update_slice(old, jnp.swapaxes(new, 0, 1).astype(old.dtype), (0, at_T[0], 0))
             for old, new in zip(kept, (k_TxGxK, v_TxGxK), strict=True)
         )
         q_TxGxRxK = q_TxHxK.reshape(-1, a.kv_heads, a.heads // a.kv_heads, a.head_width).astype(keys.dtype)
-        scores = jnp.einsum("tgrk,sgk->grts", q_TxGxRxK, keys, preferred_element_type=jnp.float32)
+        scores = jnp.einsum("tgrk,gsk->grts", q_TxGxRxK, keys, preferred_element_type=jnp.float32)
         scores = scores / a.head_width**0.5
-        scores = jnp.where(jnp.arange(keys.shape[0]) <= at_T[:, None], scores, -jnp.inf)
+        scores = jnp.where(jnp.arange(keys.shape[1]) <= at_T[:, None], scores, -jnp.inf)
         weights = jax.nn.softmax(scores, axis=-1)
         whole = (a.heads, *scores.shape[2:])
         see(self.index, "attention.scores", scores.reshape(whole))
         see(self.index, "attention.weights", weights.reshape(whole))
         mixed = jnp.einsum(
-            "grts,sgk->tgrk", weights.astype(values.dtype), values, preferred_element_type=jnp.float32
+            "grts,gsk->tgrk", weights.astype(values.dtype), values, preferred_element_type=jnp.float32
         )
         return mixed.reshape(x.shape[0], -1), (keys, values)
 
@@ -158,7 +158,7 @@ class Decoder(nnx.Module):
     def room(self, positions: int) -> list[Kept]:
         """Return empty keys and values for so many positions."""
         a, dtype = self.architecture, self.tokens[...].dtype
-        shape = (positions, a.kv_heads, a.head_width)
+        shape = (a.kv_heads, positions, a.head_width)
         return [(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype)) for _ in range(a.depth)]
 
 

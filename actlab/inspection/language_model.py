@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,24 +22,25 @@ from actlab.inspection.checkpoint import Checkpoint
 from actlab.inspection.decoder import Decoder
 from actlab.inspection.interventions import Edits, make_edits
 from actlab.inspection.load import read_checkpoint
-from actlab.inspection.observing import Seen
-from actlab.inspection.programs import empty, read_texts, write_texts
+from actlab.inspection.observing import Seen, named
+from actlab.inspection.programs import Graph, empty, read_texts, write_texts
 from actlab.inspection.sampling import Sampling
 from actlab.inspection.tokenizer import Tokenizer
-from actlab.inspection.trace import Trace, join
+from actlab.inspection.trace import Trace, trimmed
 
 CHUNK = 32  # tokens of a given text that one compiled pass reads
+REST = 8  # tokens that the last pass reads if no more are left: padding is read too
 STEPS = 8  # tokens that one compiled scan draws: how often somebody who watches sees something, and stopping is heard
 MOST_KEPT = 2 << 30  # bytes of vectors and rows of one text on the host
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
 class Piece(NamedTuple):
-    """A part of a text as it comes: its tokens, and their records with N first; those of a prompt are given."""
+    """A part of a text as it comes: its tokens, how many were given, and records with N first, see `named`."""
 
     tokens: np.ndarray
+    given: int
     seen: Mapping[str, np.ndarray]
-    given: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +59,7 @@ class LanguageModel:
     name: str
     architecture: Architecture
     tokenizer: Tokenizer = dataclasses.field(repr=False)
-    graph: nnx.GraphDef = dataclasses.field(repr=False)
+    graph: Graph = dataclasses.field(repr=False)
     weights: nnx.State = dataclasses.field(repr=False)
 
     @staticmethod
@@ -85,7 +87,8 @@ class LanguageModel:
 
         weights = {name: cast(name, x) for name, x in checkpoint.weights.items()}
         graph, state = nnx.split(Decoder(checkpoint.architecture, weights))
-        return LanguageModel(checkpoint.name, checkpoint.architecture, checkpoint.tokenizer, graph, state)
+        a = checkpoint.architecture
+        return LanguageModel(checkpoint.name, a, checkpoint.tokenizer, Graph(graph), state)
 
     def swapped(self, act: Act | str | Any, blocks: Sequence[int] | None = None) -> LanguageModel:
         """Return this model with another activation in all blocks, or in those named; the weights are shared.
@@ -98,16 +101,16 @@ class LanguageModel:
         a = self.architecture
         chosen = range(a.depth) if blocks is None else blocks
         for i in chosen:
-            if isinstance(i, bool) or not isinstance(i, int) or not 0 <= i < a.depth:
+            if isinstance(i, bool) or not isinstance(i, (int, np.integer)) or not 0 <= i < a.depth:
                 raise InputError(f"swap: {i!r} is no block, they are 0 to {a.depth - 1}")
         acts = tuple(new if i in chosen else old for i, old in enumerate(a.act))
         changed = dataclasses.replace(a, act=acts)
-        model = nnx.merge(self.graph, self.weights)
+        model = nnx.merge(self.graph.definition, self.weights)
         model.architecture = changed
         for block, own in zip(model.blocks, acts, strict=True):
             block.act, block.architecture = own, changed
         graph, weights = nnx.split(model)
-        return dataclasses.replace(self, architecture=changed, graph=graph, weights=weights)
+        return dataclasses.replace(self, architecture=changed, graph=Graph(graph), weights=weights)
 
     def encode(self, prompt: str | Sequence[Mapping[str, str]] | Sequence[int]) -> list[int]:
         """Return the tokens of a text, of a chat (messages of role and content), or those given.
@@ -162,10 +165,7 @@ class LanguageModel:
         parts: list[list[Piece]] = [[] for _ in prompts]
         for which, piece in job.pieces():
             parts[which].append(piece)
-        traces = []
-        for own in parts:
-            shown = job.shown()
-            traces.append(join([job.trace(piece, shown) for piece in own]))
+        traces = [job.trace(_whole(own), job.shown()) for own in parts]
         return traces if several else traces[0]
 
     def stream(
@@ -198,8 +198,9 @@ class LanguageModel:
     def _job(
         self, prompts: list[list[int]], new: int, capture: Capture | None, settings: Mapping[str, Any]
     ) -> _Job:
-        if isinstance(new, bool) or not isinstance(new, int) or new < 0:
+        if isinstance(new, bool) or not isinstance(new, (int, np.integer)) or new < 0:
             raise InputError(f"max_new_tokens={new!r}: must be an integer >= 0")
+        new = int(new)
         settings = dict(settings)
         model = self
         swap = settings.pop("swap", None) or {}
@@ -260,20 +261,22 @@ class _Job:
         kept = empty(*fixed, self.room, several)
         lengths = np.asarray([len(p) for p in self.prompts])
         token = np.zeros(several, np.int32)
-        for start in range(0, int(lengths.max()), CHUNK):
-            tokens, known = np.zeros((several, CHUNK), np.int32), np.full((several, CHUNK), -1, np.int32)
+        longest = int(lengths.max())
+        for start in range(0, longest, CHUNK):
+            size = CHUNK if longest - start > REST else REST
+            tokens, known = np.zeros((several, size), np.int32), np.full((several, size), -1, np.int32)
             for i, ids in enumerate(self.prompts):
-                own = ids[start : start + CHUNK + 1]
-                tokens[i, : len(own[:CHUNK])] = own[:CHUNK]
+                own = ids[start : start + size + 1]
+                tokens[i, : len(own[:size])] = own[:size]
                 known[i, : max(0, len(own) - 1)] = own[1:]
-            last = np.clip(lengths - 1 - start, 0, CHUNK - 1).astype(np.int32)
+            last = np.clip(lengths - 1 - start, 0, size - 1).astype(np.int32)
             got = read_texts(*fixed, kept, tokens, known, np.int32(start), last, by, self.edits, self.capture)
             kept, drawn = got.kept, np.asarray(got.drawn)
             seen = _host(got.seen)
             for i, ids in enumerate(self.prompts):
                 if start < len(ids):
-                    n = min(CHUNK, len(ids) - start)
-                    yield i, Piece(tokens[i, :n], {k: x[i, :n] for k, x in seen.items()}, True)
+                    n = min(size, len(ids) - start)
+                    yield i, Piece(tokens[i, :n], n, {k: x[i, :n] for k, x in seen.items()})
                     token[i] = drawn[i]  # of the chunk with the last token of the prompt, in the end
         ends = np.asarray(sorted(self.model.tokenizer.eos) if self.stop else [], np.int32)
         going = np.ones(several, bool)
@@ -287,7 +290,7 @@ class _Job:
                 n = min(STEPS, self.new - done)
                 if len(at := np.flatnonzero(np.isin(read[i, :n], ends))):
                     n, going[i] = at[0] + 1, False
-                yield int(i), Piece(read[i, :n], {k: x[i, :n] for k, x in seen.items()}, False)
+                yield int(i), Piece(read[i, :n], 0, {k: x[i, :n] for k, x in seen.items()})
             token = drawn[:, -1]
             if not going.any():
                 return
@@ -306,8 +309,8 @@ class _Job:
     def trace(self, part: Piece, shown: Callable[[Sequence[int]], tuple[str, ...]]) -> Trace:
         """Return a part of one text as a trace."""
         a, tokenizer = self.model.architecture, self.model.tokenizer
-        named = [part.tokens, *(x for name, x in part.seen.items() if name.endswith("candidates"))]
-        ids = np.unique(np.concatenate([x.reshape(-1) for x in named])).tolist()
+        listed = [part.tokens, *(x for name, x in part.seen.items() if name.endswith("candidates"))]
+        ids = np.unique(np.concatenate([x.reshape(-1) for x in listed])).tolist()
         about = {
             "model": self.model.name,
             "depth": a.depth,
@@ -324,10 +327,9 @@ class _Job:
             "edited": sorted(self.edits),
         }
         labels = {i: tokenizer.label(i) for i in ids if i < tokenizer.size}
-        given = len(part.tokens) if part.given else 0
-        return Trace(
-            part.tokens.astype(np.int32), shown(part.tokens.tolist()), labels, given, part.seen, about
-        )
+        arrays = named(part.seen, a, self.capture)
+        tokens, pieces = part.tokens.astype(np.int32), shown(part.tokens.tolist())
+        return Trace(tokens, pieces, labels, part.given, arrays, about)
 
 
 def load(source: str | Path = "smollm2", *, dtype: str = "float32") -> LanguageModel:
@@ -374,6 +376,22 @@ def _blocks_of(where: str, a: Architecture) -> list[int] | None:
 
 def _named(act: Act) -> dict[str, Any]:
     return {"name": act.name, "lean": act.lean, "params": {k: v for k, v in act.params}}
+
+
+def _whole(parts: Sequence[Piece]) -> Piece:
+    """Return the parts of a text as one, all records in one piece of memory: many take longer to come by."""
+    tokens = np.concatenate([p.tokens for p in parts])
+    several = [trimmed(p.seen, len(tokens)) for p in parts]
+    first = several[0]
+    shapes = {name: (len(tokens), *x.shape[1:]) for name, x in first.items()}
+    sizes = {name: math.prod(shapes[name]) * x.itemsize for name, x in first.items()}
+    memory, at = np.empty(sum(-(-size // 64) * 64 for size in sizes.values()), np.uint8), 0
+    seen = {}
+    for name, x in first.items():
+        own = memory[at : at + sizes[name]].view(x.dtype).reshape(shapes[name])
+        seen[name] = np.concatenate([part[name] for part in several], out=own)
+        at += -(-sizes[name] // 64) * 64
+    return Piece(tokens, sum(p.given for p in parts), seen)
 
 
 def _host(seen: Seen) -> dict[str, np.ndarray]:

@@ -35,7 +35,7 @@ class Vector(NamedTuple):
     largest: jax.Array
 
 
-def _sum(x: jax.Array) -> jax.Array:
+def total(x: jax.Array) -> jax.Array:
     """Return the sums over the last axis, as a product with ones.
 
     XLA's CPU backend adds numbers one after the other, but multiplies several at a time.
@@ -55,7 +55,7 @@ def vector(x: jax.Array) -> Vector:
     x = x.astype(jnp.float32)
 
     def average(values: jax.Array) -> jax.Array:
-        return _sum(values.astype(jnp.float32)) / x.shape[-1]
+        return total(values.astype(jnp.float32)) / x.shape[-1]
 
     largest = jnp.max(jnp.abs(x), -1)
     scale = jnp.where(largest > 0, largest, 1.0)
@@ -100,33 +100,38 @@ class Heads(NamedTuple):
     distance: jax.Array
 
 
-def _entropy(scores: jax.Array, seen: jax.Array) -> jax.Array:
-    r"""Return :math:`\log \sum_t e^{s_t} - \sum_t p_t s_t` over the seen, taking the logarithm of no weight."""
-    top = jnp.max(scores, -1, where=seen, initial=-jnp.inf, keepdims=True)
-    s = jnp.where(seen, scores - top, 0.0)
-    e = jnp.where(seen, jnp.exp(s), 0.0)
-    total = _sum(e)
-    return jnp.log(total) - _sum(e * s) / total
-
-
 def heads(scores: jax.Array, weights: jax.Array, at_T: jax.Array) -> Heads:
-    """Return the measures of attention from scores (..., H, T, S) and their softmax, for queries at positions (T,).
+    r"""Return the measures of attention from scores (..., H, T, S) and their softmax, for queries at positions (T,).
 
-    A query at position t sees the keys 0..t; what lies beyond may be anything.
+    A query at position t sees the keys 0..t; what lies beyond may be anything. With :math:`p` the first token's
+    weight and :math:`H_r` the entropy of the others made to sum to 1,
+
+    .. math:: H = -p \ln p - (1 - p) \ln(1 - p) + (1 - p) H_r, \quad
+        H_r = \log \sum_t e^{s_t} - \sum_t p_t s_t
+
+    so that exponentials are taken once, and the logarithm of no weight.
     """
     key_S = jnp.arange(scores.shape[-1])
-    seen_TxS = key_S <= at_T[:, None]
-    entropy = _entropy(scores, seen_TxS)
+    back_TxS = at_T[:, None] - key_S
+    others_TxS = (back_TxS >= 0) & (key_S > 0)
+    top = jnp.max(scores, -1, where=others_TxS, initial=-jnp.inf)
+    s = jnp.where(others_TxS, scores - top[..., None], 0.0)
+    e = jnp.where(others_TxS, jnp.exp(s), 0.0)
+    whole = total(e)
+    rest = jnp.log(whole) - total(e * s) / whole
+    ahead = scores[..., 0] - (top + jnp.log(whole))  # ln p / (1 - p)
+    first, others = jax.nn.sigmoid(ahead), jax.nn.sigmoid(-ahead)
+    entropy = first * jax.nn.softplus(-ahead) + others * (jax.nn.softplus(ahead) + rest)
+    entropy = jnp.where(at_T > 0, entropy, 0.0 * scores[..., 0])  # 0 where there is no other, NaN stays
     n = (at_T + 1).astype(jnp.float32)
-    back_TxS = jnp.where(seen_TxS, (at_T[:, None] - key_S).astype(jnp.float32), 0.0)
     return Heads(
         entropy=entropy,
         normalized=jnp.where(jnp.isnan(entropy) | (n > 1), entropy / jnp.log(jnp.maximum(n, 2.0)), 0.0),
         effective=jnp.exp(entropy),
         largest=jnp.max(weights, -1),
         first=weights[..., 0],
-        entropy_rest=_entropy(scores, seen_TxS & (key_S > 0)),
-        distance=_sum(weights * back_TxS),
+        entropy_rest=rest,
+        distance=total(weights * jnp.maximum(back_TxS, 0).astype(jnp.float32)),
     )
 
 
@@ -148,7 +153,7 @@ def distribution(logits: jax.Array, k: int) -> Distribution:
     top = jnp.max(logits, -1, keepdims=True)
     s = logits - top
     e = jnp.exp(s)
-    total = jnp.sum(e, -1)
-    entropy = jnp.log(total) - jnp.sum(jnp.where(e > 0, e * s, e), -1) / total
+    whole = jnp.sum(e, -1)
+    entropy = jnp.log(whole) - jnp.sum(jnp.where(e > 0, e * s, e), -1) / whole
     values, candidates = jax.lax.top_k(s, k)
-    return Distribution(entropy, candidates.astype(jnp.int32), values - jnp.log(total)[..., None])
+    return Distribution(entropy, candidates.astype(jnp.int32), values - jnp.log(whole)[..., None])

@@ -7,28 +7,32 @@ units or candidates. Everything that is returned has T first.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from actlab.activations import Act
 from actlab.inspection.architecture import Architecture
 from actlab.inspection.capture import Capture
 from actlab.inspection.decoder import Decoder, Kept
 from actlab.inspection.interventions import Edits
-from actlab.inspection.measures import distribution, heads, vector
+from actlab.inspection.measures import Heads, Vector, distribution, heads, vector
 from actlab.inspection.sampling import Filters, draw, filtered
 from actlab.stats.sites import SATURATION, steepest
 
 LENS_CANDIDATES = 5
+TOGETHER = 10  # so many blocks are measured together
 Seen = dict[str, jax.Array]
 Taken = dict[str, dict[int, jax.Array]]  # a site's values by block
 
 
 class Read(NamedTuple):
-    """What a pass leaves: records by name with T first, the token drawn after the last, and what is kept."""
+    """What a pass leaves: records with T first, see `named`, the token drawn after the last, and what is kept."""
 
     seen: Seen
     drawn: jax.Array
@@ -67,20 +71,23 @@ def read(
         taken[site][block] = x
 
     logits_TxV, kept = model(tokens_T, kept, at_T, edits, see)
-    left_TxV = filtered(logits_TxV, by)
-    drawn = draw(left_TxV[last], by, at_T[last])
+    left_V = filtered(logits_TxV[last], by)
+    drawn = draw(left_V, by, at_T[last])
     next_T = jnp.where(next_T < 0, jnp.where(jnp.arange(next_T.shape[0]) == last, drawn, 0), next_T)
-    a = model.architecture
-    seen = _of_next(logits_TxV, left_TxV, next_T, capture.candidates)
+    a, k = model.architecture, capture.candidates
+    if next_T.shape[0] == 1:
+        seen = {name: x[None] for name, x in _of_next(logits_TxV[0], left_V, next_T[0], k).items()}
+    else:  # one row after another: the logits of many would not stay in a cache
+        seen = jax.lax.map(
+            lambda row: _of_next(row[0], filtered(row[0], by), row[1], k), (logits_TxV, next_T)
+        )
     seen |= _of_sites(a, capture, taken)
     if capture.units:
         seen |= _of_units(a, capture.units, taken)
     if capture.heads:
-        several = _by_block(
-            lambda s, w: heads(s, w, at_T), taken["attention.scores"], taken["attention.weights"]
-        )
-        # (L, H, T)
-        seen |= {f"heads.{name}": jnp.moveaxis(x, -1, 0) for name, x in several._asdict().items()}
+        attention = (taken["attention.scores"], taken["attention.weights"])
+        several = _by_block(lambda s, w: jnp.stack(heads(s, w, at_T), -3), *attention)  # (L, M, H, T)
+        seen["heads"] = jnp.transpose(several, (3, 1, 0, 2))
     for i in capture.rows:
         seen[f"rows.{i}"] = jnp.moveaxis(taken["attention.weights"][i], 1, 0)
     if capture.lens:
@@ -111,20 +118,18 @@ def write(
     return seen, drawn, kept
 
 
-def _of_next(logits: jax.Array, left: jax.Array, next_T: jax.Array, k: int) -> Seen:
-    """Return what is said of the next token: raw and filtered distribution, and the token that came."""
+def _of_next(logits: jax.Array, left: jax.Array, following: jax.Array, k: int) -> Seen:
+    """Return what is said of the token after one: raw and filtered distribution (V,), and the one that came."""
 
     def of_token(x: jax.Array) -> jax.Array:
-        chosen = jnp.take_along_axis(x, next_T[:, None], -1)[:, 0]
-        return chosen - jax.nn.logsumexp(x, -1)
+        return x[following] - jax.nn.logsumexp(x)
 
     raw, kept = distribution(logits, k), distribution(left, k)
-    own = jnp.take_along_axis(logits, next_T[:, None], -1)
     return {
-        "next.token": next_T,
+        "next.token": following,
         "next.log_probability": of_token(logits),
         "next.filtered_log_probability": of_token(left),
-        "next.rank": 1 + jnp.sum(logits > own, -1, dtype=jnp.int32),
+        "next.rank": 1 + jnp.sum(logits > logits[following], dtype=jnp.int32),
         **{f"next.{name}": x for name, x in raw._asdict().items()},
         **{f"next.filtered_{name}": x for name, x in kept._asdict().items()},
     }
@@ -133,19 +138,45 @@ def _of_next(logits: jax.Array, left: jax.Array, next_T: jax.Array, k: int) -> S
 def _of_sites(a: Architecture, capture: Capture, taken: Taken) -> Seen:
     seen: Seen = {}
     measured = capture.measured(a)
-    for width in {a.sites[site]: None for site in measured}:
-        # all vectors of one width at once, (N, T, W): small operations are dear, on every backend
-        alike = {site: blocks for site, blocks in measured.items() if a.sites[site] == width}
-        several = _each(vector, jnp.stack([taken[s][i] for s, blocks in alike.items() for i in blocks]))
-        begin = 0
-        for site, blocks in alike.items():
-            own = slice(begin, begin := begin + len(blocks))
-            seen |= {f"site.{site}.{name}": x[own].T for name, x in several._asdict().items()}
+    for width, places in alike(a, measured).items():
+        # all vectors of one width together: small operations are dear, on every backend
+        several = _each(
+            lambda x: jnp.stack(vector(x), -2),
+            [(taken[site][i],) for site, i in places],
+            [i for _, i in places],
+        )
+        seen[f"sites.{width}"] = jnp.transpose(several, (2, 1, 0))  # (N, M, T)
     if blocks := measured.get("mlp.act.pre"):
         seen["site.mlp.act.pre.saturated"] = _saturated(a, blocks, taken["mlp.act.pre"])
     for site, blocks in capture.kept(a).items():
         seen |= {f"value.blocks.{i}.{site}": taken[site][i] for i in blocks}
     return seen
+
+
+def alike(a: Architecture, measured: Mapping[str, Sequence[int]]) -> dict[int, list[tuple[str, int]]]:
+    """Return the sites with their blocks whose vectors are of one width, by it, in the order they are recorded."""
+    places: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    for site, blocks in measured.items():
+        places[a.sites[site]] += [(site, i) for i in blocks]
+    return places
+
+
+def named(seen: Mapping[str, np.ndarray], a: Architecture, capture: Capture) -> dict[str, np.ndarray]:
+    """Return records on the host by the names that `Trace` has for them: views, nothing is copied.
+
+    A program returns its many small numbers in few arrays, ``sites.<width>`` (T, M, N) of N vectors and ``heads``
+    (T, M, L, H), M measures each: an array costs as much time as thousands of numbers.
+    """
+    measured, arrays = capture.measured(a), dict(seen)
+    for width, places in alike(a, measured).items():
+        whole, begin = arrays.pop(f"sites.{width}"), 0
+        for site in dict.fromkeys(site for site, _ in places):
+            own = slice(begin, begin := begin + len(measured[site]))
+            arrays |= {f"site.{site}.{name}": whole[:, m, own] for m, name in enumerate(Vector._fields)}
+    if capture.heads:
+        whole = arrays.pop("heads")
+        arrays |= {f"heads.{name}": whole[:, m] for m, name in enumerate(Heads._fields)}
+    return arrays
 
 
 def _saturated(a: Architecture, blocks: Sequence[int], pre: dict[int, jax.Array]) -> jax.Array:
@@ -156,12 +187,13 @@ def _saturated(a: Architecture, blocks: Sequence[int], pre: dict[int, jax.Array]
         flat = jnp.mean(jnp.abs(slope) < SATURATION * steepest(act), -1, dtype=jnp.float32)
         return jnp.where(jnp.isfinite(jnp.sum(x, -1)), flat, jnp.nan)
 
-    alike: dict[Act, list[int]] = defaultdict(list)
+    same: dict[Act, list[int]] = defaultdict(list)
     for i in blocks:
-        alike[a.act[i]].append(i)
+        same[a.act[i]].append(i)
     shares = {}
-    for act, own in alike.items():
-        shares |= dict(zip(own, share(act, jnp.stack([pre[i] for i in own])), strict=True))
+    for act, own in same.items():
+        several = _each(partial(share, act), [(pre[i],) for i in own], own)
+        shares |= dict(zip(own, several, strict=True))
     return jnp.stack([shares[i] for i in blocks], 1)
 
 
@@ -207,15 +239,25 @@ def _of_lens(
 
 def _by_block(measure: Callable[..., Any], *taken: dict[int, jax.Array]) -> Any:
     """Return measures of every block's values, stacked: (L, ...)."""
-    return _each(measure, *(jnp.stack(list(t.values())) for t in taken))
+    return _each(measure, list(zip(*(t.values() for t in taken), strict=True)), list(taken[0]))
 
 
-def _each(measure: Callable[..., Any], *stacked: jax.Array) -> Any:
-    """Return the measures of arrays (N, ..., T, W), along the first axis.
+def _each(
+    measure: Callable[..., Any], several: Sequence[tuple[jax.Array, ...]], blocks: Sequence[int]
+) -> Any:
+    """Return the measures of several arrays (..., T, W) or tuples of them, which are of ``blocks``: (N, ...).
 
-    Of a single token all are taken at once, small operations being dear; of many one after another: what is in
-    between stays in a processor's cache, a tenth of the time.
+    Some blocks' at a time, as soon as these have been read: what they are taken of need not be kept, and another
+    processor can take them while one reads on. Of a single token these are taken at once, small operations being
+    dear; of many one array after another: what is in between stays in a processor's cache.
     """
-    if stacked[0].shape[-2] == 1:
-        return measure(*stacked)
-    return jax.lax.map(lambda xs: measure(*xs), stacked)
+    order = sorted(range(len(blocks)), key=lambda n: blocks[n] // TOGETHER)
+    parts = []
+    for _, own in groupby(order, lambda n: blocks[n] // TOGETHER):
+        stacked = tuple(map(jnp.stack, zip(*(several[n] for n in own), strict=True)))
+        one = stacked[0].shape[-2] == 1
+        parts.append(measure(*stacked) if one else jax.lax.map(lambda xs: measure(*xs), stacked))
+    if len(parts) == 1:
+        return parts[0]
+    back = np.argsort(order)
+    return jax.tree.map(lambda *xs: jnp.concatenate(xs)[back], *parts)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from actlab.errors import InputError
 
@@ -59,10 +60,12 @@ class Sampling:
             ("seed", 0, 2**32 - 1, True),
         ):
             value = getattr(self, name)
-            number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+            number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+            number = number and math.isfinite(value)
             if not number or (whole and value != int(value)) or not low <= value <= high:
                 kind = "an integer" if whole else "a number"
                 raise InputError(f"{name}={value!r}: must be {kind} from {low} to {high}")
+            object.__setattr__(self, name, int(value) if whole else float(value))
         if self.top_p == 0:
             raise InputError(
                 "top_p=0: nothing would be left; must be above 0, or temperature=0 for the likeliest"

@@ -14,6 +14,7 @@ from flax import nnx
 from actlab.activations import Act, make
 from actlab.errors import InputError
 from actlab.inspection.language_model import LanguageModel
+from actlab.inspection.programs import Graph
 from actlab.inspection.windows import Behaviour, Windows, behaviour_of, windows
 from actlab.nn.activation import misfit
 
@@ -110,7 +111,7 @@ def swap(
     if given is not None and given.spec is not None and (why := misfit(given.spec)):
         raise InputError(why)
     a = lm.architecture
-    model = nnx.merge(lm.graph, lm.weights)
+    model = nnx.merge(lm.graph.definition, lm.weights)
     for block in model.blocks:
         own = given or block.act
         block.act = nnx.data(Either(block.act, own if precision is None else Narrow(own, precision)))
@@ -141,7 +142,7 @@ def _behaviour(model: Any, parts: Sequence[Windows], chosen: np.ndarray) -> tupl
     total: Behaviour | None = None
     count = 0.0
     for part in parts:
-        sums, n = jax.device_get(behaviour_of(graph, weights, part.tokens, part.valid))
+        sums, n = jax.device_get(behaviour_of(Graph(graph), weights, part.tokens, part.valid))
         sums = jax.tree.map(lambda x: np.asarray(x, np.float64), sums)
         total = sums if total is None else jax.tree.map(np.add, total, sums)
         count += float(n)

@@ -68,8 +68,13 @@ class Trace:
 
     def __getitem__(self, name: str) -> np.ndarray:
         """Return a record by name; raise InputError for one that was not taken."""
-        if name not in self.arrays:
-            raise InputError(f"{name!r} was not recorded{suggest(name, self.arrays)}")
+        if not isinstance(name, str) or name not in self.arrays:
+            near = (
+                suggest(name, self.arrays)
+                if isinstance(name, str)
+                else ": records have names, like 'next.entropy'"
+            )
+            raise InputError(f"{name!r} was not recorded{near}")
         return self.arrays[name]
 
     @property
@@ -287,8 +292,12 @@ def join(parts: Sequence[Trace]) -> Trace:
         raise InputError("the parts do not record the same: they are of different runs")
     tokens = np.concatenate([p.tokens for p in parts])
     arrays = {name: np.concatenate([p.arrays[name] for p in parts]) for name in parts[0].arrays}
-    # rows come with room for what had not been read yet
-    arrays = {name: x[..., : len(tokens)] if name.startswith("rows.") else x for name, x in arrays.items()}
+    arrays = trimmed(arrays, len(tokens))
     pieces = tuple(piece for p in parts for piece in p.pieces)
     labels = {i: text for p in parts for i, text in p.labels.items()}
     return Trace(tokens, pieces, labels, sum(p.prompt for p in parts), arrays, parts[0].about)
+
+
+def trimmed(arrays: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
+    """Return records of ``count`` tokens: rows of attention come with room for what had not been read yet."""
+    return {name: x[..., :count] if name.startswith("rows.") else x for name, x in arrays.items()}

@@ -19,6 +19,7 @@ from actlab.inspection.decoder import Decoder
 from actlab.inspection.interventions import Edits
 from actlab.inspection.language_model import LanguageModel
 from actlab.inspection.measures import heads, vector
+from actlab.inspection.programs import Graph
 
 
 class Windows(NamedTuple):
@@ -103,16 +104,16 @@ def _pass(model: Decoder, tokens: jax.Array, edits: Edits) -> tuple[jax.Array, U
 
 
 @partial(jax.jit, static_argnames="graph")
-def units_of(graph: nnx.GraphDef, weights: nnx.State, tokens: jax.Array, edits: Edits) -> Units:
+def units_of(graph: Graph, weights: nnx.State, tokens: jax.Array, edits: Edits) -> Units:
     """Return what the units do on windows (B, T)."""
-    model = nnx.merge(graph, weights)
+    model = nnx.merge(graph.definition, weights)
     return jax.vmap(lambda ids: _pass(model, ids, edits)[1])(tokens)
 
 
 @partial(jax.jit, static_argnames="graph")
-def surprisal_of(graph: nnx.GraphDef, weights: nnx.State, tokens: jax.Array, edits: Edits) -> jax.Array:
+def surprisal_of(graph: Graph, weights: nnx.State, tokens: jax.Array, edits: Edits) -> jax.Array:
     """Return nats of every token but the first of windows (B, T): (B, T - 1)."""
-    model = nnx.merge(graph, weights)
+    model = nnx.merge(graph.definition, weights)
     return jax.vmap(lambda ids: _surprisal(_pass(model, ids, edits)[0], ids))(tokens)
 
 
@@ -133,14 +134,14 @@ class Behaviour(NamedTuple):
 
 @partial(jax.jit, static_argnames="graph")
 def behaviour_of(
-    graph: nnx.GraphDef, weights: nnx.State, tokens: jax.Array, valid: jax.Array
+    graph: Graph, weights: nnx.State, tokens: jax.Array, valid: jax.Array
 ) -> tuple[Behaviour, jax.Array]:
     """Return sums over the tokens of windows (B, T) after each one's first, and how many those are.
 
     ``zeros``: share of units with output 0; ``inactive``: with |output| below 1 % of the largest; ``participation``
     of outputs, 0 where all are; ``attention``: entropy in nats, mean over heads.
     """
-    model = nnx.merge(graph, weights)
+    model = nnx.merge(graph.definition, weights)
 
     def one(ids, valid):
         logits, units, entropy = _pass(model, ids, {})

@@ -21,7 +21,7 @@ LAST = "blocks.29.resid_post"
 def main() -> None:
     """Print the table."""
     lm = load("smollm2")
-    model = nnx.merge(lm.graph, lm.weights)
+    model = nnx.merge(lm.graph.definition, lm.weights)
     said = json.loads((TOLD / "smollm2.json").read_text())
     with np.load(TOLD / "smollm2.npz") as file:
         told = {name: file[name] for name in file.files}

@@ -8,7 +8,7 @@ likeliest next token; ``<i>.spread`` (T,), log-sum-exp of the logits; ``<i>.rows
 ``<i>.columns`` (R, C), tokens, and their ``<i>.logits`` (R, C): the 32 likeliest and 58 others; ``<i>.entropy``
 (blocks, H, T), nats, of each head's weights from each position; and ``<i>.norm.<site>`` (blocks, T), L2 norms of what
 is in ``SITES``. transformers computes in float32 with attn_implementation="eager"; norms and entropies are taken in
-float64.
+float64. Entropies of a pass in float64 throughout are made by ``smollm2_exact.py``.
 
 ``tests/inspection/smollm2.json``: tokens of many strings, with marks as tokens and as text; tokens of conversations
 by the chat template; greedy continuations.

@@ -1,6 +1,7 @@
 """Generation with records, on a small random Llama."""
 
 import dataclasses
+import json
 from functools import cache
 from pathlib import Path
 
@@ -56,6 +57,17 @@ def test_a_text_given_has_the_records_of_one_written():
             continue  # near ties, and a share of a handful
         scale = np.nanmax(np.abs(np.where(np.isfinite(x), x, 0))) + 1e-9
         np.testing.assert_allclose(again[name][:-1] / scale, x[:-1] / scale, atol=3e-4, err_msg=name)
+
+
+def test_a_text_is_read_in_passes_of_two_sizes():
+    ids = (lm().encode(TEXT) * 8)[:37]  # 32 in a pass and 5 in a smaller one
+    whole = lm().run(ids)
+    assert len(whole) == 37 and (whole.tokens == ids).all()
+    drawn = lm().generate(ids[:33], max_new_tokens=4, stop_at_end=False)
+    for name in ("heads.entropy", "heads.entropy_rest", "site.mlp.post.l2", "next.entropy"):
+        np.testing.assert_allclose(whole[name][:33], drawn[name][:33], rtol=1e-5, err_msg=name)
+    assert (whole["next.token"][:36] == ids[1:]).all()
+    assert whole["heads.entropy"].shape == (37, 2, lm().architecture.heads)
 
 
 def test_a_stream_is_the_whole_in_parts():
@@ -330,6 +342,23 @@ def test_settings_that_cannot_be(wrong, said):
 def test_prompts_that_cannot_be(prompt):
     with pytest.raises(InputError):
         lm().generate(prompt)
+
+
+def test_numbers_may_be_numpys():
+    assert Sampling(np.float32(0.5), np.int64(3), seed=np.uint32(7)) == Sampling(0.5, 3, seed=7)
+    capture = Capture(units=np.int32(3), rows=np.array([1]), lens=(np.int64(0),))
+    assert capture == Capture(units=3, rows=(1,), lens=(0,))
+    t = lm().generate(TEXT, max_new_tokens=np.int64(1), temperature=np.float32(0.9), top_p=np.float64(0.9))
+    assert json.loads(json.dumps(t.about["sampling"]))["top_p"] == 0.9
+    for wrong in (np.float32("nan"), np.bool_(True), np.array([1.0])):
+        with pytest.raises(InputError, match="temperature"):
+            Sampling(temperature=wrong)
+
+
+@pytest.mark.parametrize("wrong", [5, None, ("next.entropy",), "next.entropi"])
+def test_a_record_that_is_not_there_is_told(wrong):
+    with pytest.raises(InputError, match="was not recorded"):
+        trace()[wrong]
 
 
 def test_tokens_may_be_an_array():
