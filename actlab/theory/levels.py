@@ -93,20 +93,23 @@ def levels(act: Act, sd: ArrayLike, mean: ArrayLike = 0.0, order: int = 20) -> L
 
 
 @partial(jax.jit, static_argnums=(0, 4))
-def _levels(act: Act, edges: Array, sd: Array, mean: Array, order: int) -> Array:
-    def integrands(x: Array, z: Array) -> Array:
-        one = jnp.ones_like(x)
+def _levels(act: Act, edges: Array, sd: Array, mean: Array, order: int) -> Levels:
+    return jax.vmap(lambda sd, mean: means(act, edges, sd, mean, order))(sd, mean)
+
+
+def means(act: Act, edges: Array, sd: Array, mean: Array, order: int = 20, bends: bool = True) -> Levels:
+    """Return `Levels` of one scale, inside a trace; without ``bends`` NaN for what needs the second derivative."""
+
+    def integrands(x: Array) -> Array:
+        one, z = jnp.ones_like(x), (x - mean) / sd
         y, slope = jax.jvp(act, (x,), (one,))
-        bend = jax.jvp(lambda x: jax.jvp(act, (x,), (one,))[1], (x,), (one,))[1]
+        bend = jax.jvp(lambda x: jax.jvp(act, (x,), (one,))[1], (x,), (one,))[1] if bends else jnp.nan * one
         return jnp.stack([y, y * y, slope, slope * slope, bend * bend, slope * z, y * slope * z])
 
-    def one(sd: Array, mean: Array) -> Array:
-        found = expect(lambda x: integrands(x, (x - mean) / sd), sd, mean, edges, order)
-        # Where the panels end, f^2 has to be gone: else it outgrows the bell at this scale, or nearly.
-        ends = act(mean + 12 * sd * jnp.array([-1.0, 1.0])) ** 2 * 2.1e-32
-        return jnp.where(jnp.max(ends) > 1e-10 * found[1], jnp.inf, found)
-
-    return jnp.moveaxis(jax.vmap(one)(sd, mean), -1, 0)
+    found = expect(integrands, sd, mean, edges, order)
+    # Where the panels end, f^2 has to be gone: else it outgrows the bell at this scale, or nearly.
+    ends = act(mean + 12 * sd * jnp.array([-1.0, 1.0])) ** 2 * 2.1e-32
+    return Levels(*jnp.where(jnp.max(ends) > 1e-10 * found[1], jnp.inf, found))
 
 
 def pair(act: Act, c: float, sds: tuple[float, float] = (1.0, 1.0), order: int = 20) -> tuple[float, float]:
