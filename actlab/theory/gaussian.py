@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from types import ModuleType
 from typing import Any
 
 import jax
@@ -100,14 +101,19 @@ def _dot(values: Array, weights: Array) -> Array:
     return jnp.matmul(values, weights, precision="highest")
 
 
-def _panels(cuts: Array, grid: np.ndarray, order: int) -> tuple[Array, Array]:
+def _panels(cuts: Array, grid: np.ndarray, order: int, xp: ModuleType = jnp) -> tuple[Array, Array]:
     """Return nodes, and weights times the bell, of the panels between a grid and further cuts."""
     nodes, weights = (_NODES, _WEIGHTS) if order == _NODES.size else np.polynomial.legendre.leggauss(order)
-    ends = jnp.sort(jnp.concatenate([jnp.asarray(grid, cuts.dtype), cuts]))
+    ends = xp.sort(xp.concatenate([xp.asarray(grid, cuts.dtype), cuts]))
     half, middle = 0.5 * (ends[1:] - ends[:-1]), 0.5 * (ends[1:] + ends[:-1])
-    z = middle[:, None] + jnp.multiply.outer(half, jnp.asarray(nodes, cuts.dtype))
-    bell = jnp.exp(-0.5 * z * z) * (2 * np.pi) ** -0.5
-    return z.ravel(), (jnp.multiply.outer(half, jnp.asarray(weights, cuts.dtype)) * bell).ravel()
+    z = middle[:, None] + xp.multiply.outer(half, xp.asarray(nodes, cuts.dtype))
+    bell = xp.exp(-0.5 * z * z) * (2 * np.pi) ** -0.5
+    return z.ravel(), (xp.multiply.outer(half, xp.asarray(weights, cuts.dtype)) * bell).ravel()
+
+
+def nodes_of(edges: np.ndarray, sd: float, order: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers z and the weights by which `expect` sums at mean 0, as numpy arrays."""
+    return _panels(np.clip(edges / sd, -12.0, 12.0), _ONE, order, np)
 
 
 def exactly(compiled: Callable[..., Any], *args: Any) -> Any:
