@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from types import ModuleType
 from typing import Any
 
 import jax
@@ -24,7 +25,6 @@ from actlab.theory.evaluation import _cpu as cpu
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 _ONE = np.arange(-12.0, 13.0, 1.0)
-_TWO = np.arange(-10.0, 11.0, 2.0)
 _CLOSE = np.array([-9.0, -6.5, -4.5, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.5, 6.5, 9.0])
 
 
@@ -65,6 +65,7 @@ def expect_pair(
     edges: ArrayLike = (),
     kinks: ArrayLike = (),
     order: int = 20,
+    reach: float = 10.0,
 ) -> Array:
     r"""Return :math:`E\,f(x) g(y)` for jointly normal x, y with standard deviations ``sds`` and correlation c.
 
@@ -76,8 +77,9 @@ def expect_pair(
         c: correlation, in [-1, 1].
         sds: positive.
         edges: (m,), where f and g bend sharply, kinks included.
-        kinks: (k,), where they or their derivatives jump.
+        kinks: (k,), where they or one of their first two derivatives jump.
         order: nodes a panel.
+        reach: standard deviations that are integrated over; even.
     """
     kind = jnp.result_type(float)
     c, first, second, edges, kinks = (jnp.asarray(v, kind) for v in (c, *sds, edges, kinks))
@@ -85,10 +87,11 @@ def expect_pair(
     slant = jnp.where(jnp.abs(c) < 1e-6, 1e-6, c)
     close = jnp.add.outer(kinks / second, width * jnp.asarray(_CLOSE, kind)).ravel() / slant
     cuts = jnp.concatenate([edges / first, close])
-    u, outer = _panels(jnp.clip(cuts, -10.0, 10.0), _TWO, order)
+    grid = np.arange(-reach, reach + 1.0, 2.0)
+    u, outer = _panels(jnp.clip(cuts, -reach, reach), grid, order)
 
     def inner(at: Array) -> Array:
-        v, w = _panels(jnp.clip((edges / second - c * at) / width, -10.0, 10.0), _TWO, order)
+        v, w = _panels(jnp.clip((edges / second - c * at) / width, -reach, reach), grid, order)
         return _dot(g(second * (c * at + width * v)), w)
 
     return _dot(f(first * u) * jnp.moveaxis(jax.vmap(inner)(u), 0, -1), outer)
@@ -98,14 +101,19 @@ def _dot(values: Array, weights: Array) -> Array:
     return jnp.matmul(values, weights, precision="highest")
 
 
-def _panels(cuts: Array, grid: np.ndarray, order: int) -> tuple[Array, Array]:
+def _panels(cuts: Array, grid: np.ndarray, order: int, xp: ModuleType = jnp) -> tuple[Array, Array]:
     """Return nodes, and weights times the bell, of the panels between a grid and further cuts."""
     nodes, weights = (_NODES, _WEIGHTS) if order == _NODES.size else np.polynomial.legendre.leggauss(order)
-    ends = jnp.sort(jnp.concatenate([jnp.asarray(grid, cuts.dtype), cuts]))
+    ends = xp.sort(xp.concatenate([xp.asarray(grid, cuts.dtype), cuts]))
     half, middle = 0.5 * (ends[1:] - ends[:-1]), 0.5 * (ends[1:] + ends[:-1])
-    z = middle[:, None] + jnp.multiply.outer(half, jnp.asarray(nodes, cuts.dtype))
-    bell = jnp.exp(-0.5 * z * z) * (2 * np.pi) ** -0.5
-    return z.ravel(), (jnp.multiply.outer(half, jnp.asarray(weights, cuts.dtype)) * bell).ravel()
+    z = middle[:, None] + xp.multiply.outer(half, xp.asarray(nodes, cuts.dtype))
+    bell = xp.exp(-0.5 * z * z) * (2 * np.pi) ** -0.5
+    return z.ravel(), (xp.multiply.outer(half, xp.asarray(weights, cuts.dtype)) * bell).ravel()
+
+
+def nodes_of(edges: np.ndarray, sd: float, order: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers z and the weights by which `expect` sums at mean 0, as numpy arrays."""
+    return _panels(np.clip(edges / sd, -12.0, 12.0), _ONE, order, np)
 
 
 def exactly(compiled: Callable[..., Any], *args: Any) -> Any:

@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 
 from actlab.activations import Act
 from actlab.errors import InputError
-from actlab.theory.evaluation import elementwise
+from actlab.theory.evaluation import elementwise, value_and_slope
 from actlab.theory.gaussian import exactly, expect, expect_pair
 from actlab.theory.mesh import mesh
 from actlab.theory.moments import measured
@@ -27,6 +27,8 @@ _REACH = (
     256.0,
     512.0,
 )  # farther out a function is taken to be smooth: only sines are not
+_FAR = (10.0, 14.0, 20.0, 28.0, 40.0)  # standard deviations that two numbers are followed to
+_GONE = 2e-14  # of its largest value: what f^2 times the bell may be there; e^x has 1.3e-14 at 10
 _PAIR = 220  # panels: two numbers need the square of that
 
 
@@ -91,32 +93,36 @@ def levels(act: Act, sd: ArrayLike, mean: ArrayLike = 0.0, order: int = 20) -> L
 
 
 @partial(jax.jit, static_argnums=(0, 4))
-def _levels(act: Act, edges: Array, sd: Array, mean: Array, order: int) -> Array:
-    def integrands(x: Array, z: Array) -> Array:
-        one = jnp.ones_like(x)
+def _levels(act: Act, edges: Array, sd: Array, mean: Array, order: int) -> Levels:
+    return jax.vmap(lambda sd, mean: means(act, edges, sd, mean, order))(sd, mean)
+
+
+def means(act: Act, edges: Array, sd: Array, mean: Array, order: int = 20, bends: bool = True) -> Levels:
+    """Return `Levels` of one scale, inside a trace; without ``bends`` NaN for what needs the second derivative."""
+
+    def integrands(x: Array) -> Array:
+        one, z = jnp.ones_like(x), (x - mean) / sd
         y, slope = jax.jvp(act, (x,), (one,))
-        bend = jax.jvp(lambda x: jax.jvp(act, (x,), (one,))[1], (x,), (one,))[1]
+        bend = jax.jvp(lambda x: jax.jvp(act, (x,), (one,))[1], (x,), (one,))[1] if bends else jnp.nan * one
         return jnp.stack([y, y * y, slope, slope * slope, bend * bend, slope * z, y * slope * z])
 
-    def one(sd: Array, mean: Array) -> Array:
-        found = expect(lambda x: integrands(x, (x - mean) / sd), sd, mean, edges, order)
-        # Where the panels end, f^2 has to be gone: else it outgrows the bell at this scale, or nearly.
-        ends = act(mean + 12 * sd * jnp.array([-1.0, 1.0])) ** 2 * 2.1e-32
-        return jnp.where(jnp.max(ends) > 1e-10 * found[1], jnp.inf, found)
-
-    return jnp.moveaxis(jax.vmap(one)(sd, mean), -1, 0)
+    found = expect(integrands, sd, mean, edges, order)
+    # Where the panels end, f^2 has to be gone: else it outgrows the bell at this scale, or nearly.
+    ends = act(mean + 12 * sd * jnp.array([-1.0, 1.0])) ** 2 * 2.1e-32
+    return Levels(*jnp.where(jnp.max(ends) > 1e-10 * found[1], jnp.inf, found))
 
 
 def pair(act: Act, c: float, sds: tuple[float, float] = (1.0, 1.0), order: int = 20) -> tuple[float, float]:
     """Return E f(x) f(y) and E f'(x) f'(y) at correlation c.
 
     Raises:
-        InputError: the function oscillates too fast at this scale.
+        InputError: the function oscillates too fast at this scale, or outgrows the bell.
     """
     if sds[0] == sds[1] and 1 - abs(c) < 1e-14 and c > 0:
         found = levels(act, sds[0], order=order)
         return float(found.square), float(found.slope_square)
-    far = 10 * max(sds)
+    reach = _decayed(act, sds)
+    far = reach * max(sds)
     known = mesh(act, next((r for r in _REACH if r >= far), _REACH[-1]))
     near = known.edges[np.abs(known.edges) <= far]
     if near.size > _PAIR:
@@ -124,18 +130,31 @@ def pair(act: Act, c: float, sds: tuple[float, float] = (1.0, 1.0), order: int =
             f"{act.name} is too rough at a scale of {max(sds):.3g}: {near.size} panels, where two "
             f"numbers may have {_PAIR}"
         )
-    value, slope = exactly(
-        _pair, act, padded(near), np.array(known.kinks), float(c), tuple(map(float, sds)), order
-    )
+    kinks = np.array(known.kinks + known.bends)
+    value, slope = exactly(_pair, act, padded(near), kinks, float(c), tuple(map(float, sds)), order, reach)
     return float(value), float(slope)
 
 
-@partial(jax.jit, static_argnums=(0, 5))
-def _pair(act: Act, edges: Array, kinks: Array, c: Array, sds: tuple[Array, Array], order: int) -> Array:
+def _decayed(act: Act, sds: tuple[float, float]) -> float:
+    """Return how many standard deviations out f^2 and f'^2 times the bell are gone, of both scales."""
+    for reach in _FAR:
+        z = np.linspace(-reach, reach, 129)
+        bell = np.exp(-0.25 * z * z)
+        with np.errstate(over="ignore", invalid="ignore"):
+            sizes = [v * bell for sd in set(sds) for v in value_and_slope(act, sd * z)]
+            if all((s[[0, -1]] ** 2 <= _GONE * np.max(s**2)).all() for s in sizes):
+                return reach
+    raise InputError(f"{act.name} outgrows the bell at a scale of {max(sds):.3g}: two numbers have no finite mean")
+
+
+@partial(jax.jit, static_argnums=(0, 5, 6))
+def _pair(
+    act: Act, edges: Array, kinks: Array, c: Array, sds: tuple[Array, Array], order: int, reach: float
+) -> Array:
     def both(x: Array) -> Array:
         return jnp.stack(jax.jvp(act, (x,), (jnp.ones_like(x),)))
 
-    return expect_pair(both, both, c, sds, edges, kinks, order)
+    return expect_pair(both, both, c, sds, edges, kinks, order, reach)
 
 
 def padded(edges: np.ndarray) -> np.ndarray:

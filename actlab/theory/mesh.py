@@ -27,11 +27,13 @@ class Mesh:
     Attributes:
         edges: increasing ends of panels on which f and f' are polynomials of degree 15 to about 1e-14.
         kinks: those of them where f or f' jumps: told by the spec, or found.
+        bends: those where f'' alone does, as that of elu at 0; found.
         found: whether kinks were found numerically instead of told by a spec.
     """
 
     edges: np.ndarray
     kinks: tuple[float, ...]
+    bends: tuple[float, ...]
     found: bool
 
 
@@ -62,9 +64,11 @@ def mesh(act: Act, reach: float = 32.0) -> Mesh:
         raise InputError(
             f"{act.name} is too rough on [-{reach:g}, {reach:g}]: {panels.size} panels do not do"
         )
-    kinks = {*told, *new}
+    bends = _bends(act, panels[1:-1]) - set(told)
+    kinks = {*told, *new} - bends
     if act.spec is None or not act.spec.surrogate:
         bent = _bent(act, panels[1:-1])
+        bends -= bent
         if act.spec is None:
             kinks |= bent
         elif hidden := [b for b in bent if not any(abs(b - k) < 1e-9 * max(1.0, abs(k)) for k in told)]:
@@ -72,7 +76,7 @@ def mesh(act: Act, reach: float = 32.0) -> Mesh:
                 f"{act.name} or its derivative jumps at {min(hidden, key=abs):.9g}, which its spec does not declare: "
                 "that is a Kink or a Jump of its spec"
             )
-    return Mesh(panels, tuple(sorted(kinks)), act.spec is None and bool(kinks))
+    return Mesh(panels, tuple(sorted(kinks)), tuple(sorted(bends - kinks)), act.spec is None and bool(kinks))
 
 
 def _halve(act: Act, start: np.ndarray) -> tuple[np.ndarray, list[float]]:
@@ -120,6 +124,26 @@ def _bent(act: Act, points: np.ndarray) -> set[float]:
         jumps.append(np.abs(right - left) / np.maximum(1e-3, np.abs(left) + np.abs(right)))
     far, near = jumps
     return set(points[((near > 1e-5) & (near > 0.5 * far)).any(axis=0)].tolist())
+
+
+@np.errstate(invalid="ignore", over="ignore")
+def _bends(act: Act, points: np.ndarray) -> set[float]:
+    """Return the points at which f' is the same on either side and its slope another; of a crowd the middle one."""
+    unit = np.maximum(1.0, np.abs(points))
+    jumps, steps = [], []
+    for step in (1e-6, 1e-7):
+        left, here, right = (value_and_slope(act, points + s * step * unit)[1] for s in (-1, 0, 1))
+        below, above = (here - left) / step, (right - here) / step
+        jumps.append(np.abs(above - below) / np.maximum(1e-2, np.abs(below) + np.abs(above)))
+        steps.append(np.abs(right - left))
+    whole = steps[1] <= 0.5 * steps[0] + 1e-12
+    crowds: list[list[float]] = []
+    for p in sorted(points[whole & (jumps[1] > 1e-3) & (jumps[1] > 0.5 * jumps[0])].tolist()):
+        if crowds and p - crowds[-1][-1] < 1e-6 * max(1.0, abs(p)):
+            crowds[-1].append(p)
+        else:
+            crowds.append([p])
+    return {c[len(c) // 2] for c in crowds}
 
 
 def _fine(values: np.ndarray, room: np.ndarray, steep: np.ndarray) -> np.ndarray:

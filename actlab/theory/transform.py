@@ -28,17 +28,14 @@ from actlab.activations import leaky_relu as leaky
 from actlab.activations import relu as rectifier
 from actlab.errors import InputError, suggest
 from actlab.theory.closed import closed
-from actlab.theory.levels import levels, wide
+from actlab.theory.levels import wide
 from actlab.theory.maps import bisect
 from actlab.theory.mesh import mesh
 from actlab.theory.networks import Network, Plain
+from actlab.theory.rescaling import GOOD, REACH, rescale
 
 _SHIFTS, _SCALES = (0.0, 1.0, -1.0), (1.0, 0.1)  # where dks starts, which decides between solutions
 _TRIES = 50
-_PATIENCE = (
-    40  # evaluations a start: the good ones need 25, the others, as shift 0 of an odd function, never end
-)
-_STEEP = 2.0  # alpha gamma from which dks rejects a solution of TAT: its variance map is unstable
 _RELU_DKS = math.pi / (math.pi - 1)  # C'(1) of relu with its mean taken away
 
 
@@ -196,78 +193,34 @@ def _dks_leaky(target: float) -> Transform:
 
 
 def _dks(act: Act, target: float, q_slope: float | None) -> Transform:
-    def outer(alpha: float, beta: float) -> tuple[np.ndarray, float, float]:
-        found = levels(act, alpha, beta)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return found, -float(found.value), float((found.square - found.value**2) ** -0.5)
-
-    def off(alpha: float, beta: float) -> list[float]:
-        found, delta, gamma = outer(alpha, beta)
-        slope = gamma**2 * alpha**2 * found.slope_square - target
-        if q_slope is None:
-            return [slope]
-        return [gamma**2 * alpha * (found.half_square_by_sd + delta * found.value_by_sd) - q_slope, slope]
-
-    if (
-        q_slope is None
-    ):  # relu: (alpha, beta) and any multiple are one function, so that Q'(1) cannot be chosen
-        beta = 1.0 if target < _RELU_DKS else -1.0
-        alpha = _solve(act, lambda a: off(a, beta), [_SCALES], ([0.0], [2.0]), lambda p: p[0] > 0)[0]
-        note = "Q'(1) is not chosen: relu has one number less to choose"
-    else:
-        alpha, beta = _solve(act, off, [_SCALES, _SHIFTS], ([0.0, -3.0], [2.0, 3.0]), lambda p: True)
-        note = ""
-    _, delta, gamma = outer(alpha, beta)
-    return Transform(act, "dks", float(alpha), float(beta), delta, gamma, target, note)
+    if q_slope is not None:
+        return _solved(act, "dks", target, q_slope, [_SCALES, _SHIFTS], ([0.0, -3.0], [2.0, 3.0]))
+    # relu: (alpha, beta) and any multiple are one function, so that Q'(1) cannot be chosen
+    beta = 1.0 if target < _RELU_DKS else -1.0
+    found = _solved(act, "scale", target, beta, [_SCALES], ([0.0], [2.0]))
+    note = "Q'(1) is not chosen: relu has one number less to choose"
+    return dataclasses.replace(found, method="dks", note=note)
 
 
 def _tat(act: Act, target: float) -> Transform:
-    if kinks := mesh(act).kinks:
+    if kinks := mesh(act, REACH).kinks:
         raise InputError(
             f"transform: the slope of {act.name} jumps at {kinks[0]:g}, which makes C''(1) infinite: "
             "TAT is for smooth functions and for relu, leaky_relu, abs; method='dks' takes it"
         )
-
-    def gamma(found, delta: float) -> float:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return float((found.square + 2 * delta * found.value + delta**2) ** -0.5)
-
-    def off(alpha: float, beta: float, delta: float) -> list[float]:
-        found = levels(act, alpha, beta)
-        room = gamma(found, delta) ** 2
-        return [
-            room * alpha * (found.half_square_by_sd + delta * found.value_by_sd) - 1.0,
-            room * alpha**2 * found.slope_square - 1.0,
-            room * alpha**4 * found.bend_square - target,
-        ]
-
-    def steady(p: np.ndarray) -> bool:
-        return p[0] * gamma(levels(act, p[0], p[1]), p[2]) < _STEEP
-
     bounds = ([0.0, -3.0, -3.0], [2.0, 3.0, 3.0])
-    alpha, beta, delta = map(float, _solve(act, off, [_SCALES, _SHIFTS, _SHIFTS], bounds, steady))
-    return Transform(act, "tat", alpha, beta, delta, gamma(levels(act, alpha, beta), delta), target)
+    return _solved(act, "tat", target, 1.0, [_SCALES, _SHIFTS, _SHIFTS], bounds)
 
 
-def _solve(
-    act: Act, off: Callable, starts: list, bounds: tuple, fit: Callable[[np.ndarray], bool]
-) -> np.ndarray:
-    """Return the first root that fits, by Powell's hybrid method from the starts dks has, then from random ones."""
-    from scipy.optimize import root  # a fifth of a second to load
-
+def _solved(act: Act, method: str, target: float, given: float, starts: list, bounds: tuple) -> Transform:
+    """Return the first solution that fits, from the starts dks has, then from random ones."""
     random = np.random.default_rng(0)
     tries = list(itertools.product(*starts))
-    tries += [random.uniform(*bounds) for _ in range(_TRIES - len(tries))]
-    with np.errstate(all="ignore"):
-        for start in tries:
-            found = root(
-                lambda p: np.nan_to_num(np.array(off(*p), float), nan=1e6),
-                np.asarray(start, float),
-                options={"maxfev": _PATIENCE},
-            )
-            if np.abs(found.fun).max() < 1e-9 and fit(found.x):
-                return found.x
-    raise InputError(
-        f"transform: no scale and shift of {act.name} reach the target from {_TRIES} starts; "
-        "a deeper network asks for less of each layer"
-    )
+    tries += [tuple(random.uniform(*bounds)) for _ in range(_TRIES - len(tries))]
+    found = rescale(act, method, np.array(tries), np.array([target]), given)
+    if not found.off[0] < GOOD:
+        raise InputError(
+            f"transform: no scale and shift of {act.name} reach the target from {_TRIES} starts; "
+            "a deeper network asks for less of each layer"
+        )
+    return Transform(act, method, *map(float, found.numbers[0]), target)
