@@ -13,7 +13,7 @@ from actlab.theory.kernels import Kernel
 X = np.array([[1.0, 0.5, -0.3], [0.2, -1.4, 0.7], [0.9, 0.6, -0.2]])
 
 
-@pytest.mark.parametrize("name", ["leaky_relu", "erf"])
+@pytest.mark.parametrize("name", ["leaky_relu", "erf", "gelu"])
 def test_quadrature_does_as_the_closed_form(name):
     act = make(name)
     assert kernel(act).exact
@@ -32,12 +32,13 @@ def test_relu_network():
     np.testing.assert_allclose(tangent, 4 * X @ X.T / 3, rtol=1e-13)
 
 
-def test_gelu_against_samples():
-    nngp, _ = kernel("gelu").network(X, 1, 1.5, 0.1)
-    assert not kernel("gelu").exact
+@pytest.mark.parametrize("name", ["gelu", "mish"])
+def test_against_samples(name):
+    nngp, _ = kernel(name).network(X, 1, 1.5, 0.1)
+    assert kernel(name).exact is (name == "gelu")
     rng = np.random.default_rng(0)
     h = rng.normal(size=(400_000, 3)) @ (X.T * 1.5 / 3**0.5) + 0.1 * rng.normal(size=(400_000, 1))
-    y = np.asarray(make("gelu")(h.astype(np.float32)), float)
+    y = np.asarray(make(name)(h.astype(np.float32)), float)
     pairs = y[:, :, None] * y[:, None, :]
     sampled, error = 1.5**2 * pairs.mean(0) + 0.01, 1.5**2 * pairs.std(0) / 400_000**0.5
     assert (np.abs(sampled - nngp) < 4 * error).all()
@@ -49,7 +50,7 @@ def test_gelu_against_samples():
         (lambda k: k.step([[1.0, 2.0], [2.0, 1.0]]), "not a covariance"),
         (lambda k: k.step([1.0, 2.0]), "square matrix"),
         (lambda k: k.step([[0.0]]), "input 0 has variance 0"),
-        (lambda k: k.step(np.eye(100)), "4950 pairs, and gelu has no closed form"),
+        (lambda k: k.step(np.eye(100)), "4950 pairs, and mish has no closed form"),
         (lambda k: k.network(np.ones(3), 1, 1.0), "shape \\(n, d\\)"),
         (lambda k: k.network(X, -1, 1.0), "whole number of activations"),
         (lambda k: k.network(X, 1, -1.0), "sigma_w must be positive"),
@@ -57,4 +58,4 @@ def test_gelu_against_samples():
 )
 def test_what_cannot_be(bad, told):
     with pytest.raises(InputError, match=told):
-        bad(kernel("gelu"))
+        bad(kernel("mish"))
