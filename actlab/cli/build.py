@@ -231,19 +231,30 @@ def target(node: dict[str, Any], name: str) -> Callable[..., Any]:
 
 def check_call(function: Callable[..., Any], keys: dict[str, Any], prefix: str) -> None:
     """Check that ``keys`` are keyword-only parameters of ``function``, or fields, and have their types."""
+    # A Flax module's own signature is that of its metaclass, which takes everything.
+    made = inspect.isclass(function) and type(function).__call__ is not type.__call__
     try:
-        signature = inspect.signature(function)
+        parameters = dict(inspect.signature(function.__init__ if made else function).parameters)
         hints = get_type_hints(function.__init__ if inspect.isclass(function) else function)
     except (TypeError, ValueError, NameError) as e:
         raise InputError(f"{prefix}_target_: {function!r} cannot be called with a config ({e})") from None
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
-    given = _GIVEN if inspect.isclass(function) else set()
-    known = [n for n, p in signature.parameters.items() if p.kind is not p.VAR_KEYWORD and n not in given]
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    given = {"self", *_GIVEN} if inspect.isclass(function) else set()
+    known = [n for n, p in parameters.items() if p.kind is not p.VAR_KEYWORD and n not in given]
     for key, value in keys.items():
         if key not in known and not open_ended:
-            raise InputError(f"unknown key {prefix}{key}{suggest(key, known)}")
+            raise InputError(f"unknown key {prefix}{key}{suggest(key, known)}{_whose(function, prefix, key)}")
         if key in hints and not fits(value, hints[key]):
             raise InputError(f"{prefix}{key}={value!r}: must be {words(hints[key])}")
+
+
+def _whose(function: Callable[..., Any], prefix: str, key: str) -> str:
+    """Return whose key it is not, where another word of the config decides that: an experiment's own model."""
+    return (
+        f"; {function.__name__} does not take it: leave it out with ~{prefix}{key}"
+        if prefix == "model."
+        else ""
+    )
 
 
 _GIVEN = {"act", "in_shape", "num_classes", "vocabulary", "dtype", "rngs"}  # what a run gives a model itself

@@ -39,9 +39,12 @@ def main(argv: list[str]) -> int:
     acts = [name.strip() for name in arguments.activations.split(",")]
     if not all(acts) or len(acts) != len(set(acts)):
         raise InputError(f"--activations {arguments.activations}: write different names, commas between them")
-    from actlab.cli import train
+    from actlab.cli import configs, train
     from actlab.cli.composing import compose
 
+    for name in acts:
+        if name not in configs.groups()["activation"]:
+            compose([*arguments.overrides, f"activation={name}"])  # says what is wrong with it
     cfg = compose(arguments.overrides)
     rates = _rates(arguments.rates, cfg)
     swept = [

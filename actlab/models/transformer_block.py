@@ -181,7 +181,16 @@ def positions_of(count: int, o: BlockOptions, *, dtype, rngs: nnx.Rngs) -> nnx.E
 
 
 def placed(h: jax.Array, table: nnx.Embed | None) -> jax.Array:
-    """Return (B, T, D) with the vectors of the positions added."""
+    """Return (B, T, D) with the vectors of the positions added.
+
+    Raises:
+        InputError: there are more of them than vectors.
+
+    """
+    if table is not None and h.shape[1] > table.num_embeddings:
+        raise InputError(
+            f"an input of {h.shape[1]} positions, and the model was made for {table.num_embeddings}"
+        )
     return h if table is None else h + table(jnp.arange(h.shape[1]))
 
 

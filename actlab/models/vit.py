@@ -116,6 +116,7 @@ class ViT(nnx.Module):
             self.class_token = nnx.Param(0.02 * jax.random.normal(rngs.params(), (width,)))
         else:
             self.class_token = None
+        self.in_shape = tuple(in_shape)
         self.positions = positions_of(count, o, **own)
         self.blocks = nnx.List(
             TransformerBlock(act, count, o, name=f"blocks.{i}", **own) for i in range(depth)
@@ -124,7 +125,14 @@ class ViT(nnx.Module):
         self.head = nnx.Linear(width, num_classes, kernel_init=o.kernel(width), **own)
 
     def __call__(self, x: jax.Array, *, train: bool = False, key: jax.Array | None = None) -> jax.Array:
-        """Return logits (B, K) for ``x`` (B, *in_shape); ``key`` is needed when training with dropout."""
+        """Return logits (B, K) for ``x`` (B, *in_shape); ``key`` is needed when training with dropout.
+
+        Raises:
+            InputError: images of another shape.
+
+        """
+        if x.shape[1:] != self.in_shape:
+            raise InputError(f"images of shape {x.shape[1:]}, and the model was made for {self.in_shape}")
         h_BxPxD = self.patches(patched(x[..., None] if self.add_channel else x, self.patch))
         if self.class_token is not None:
             first = self.class_token[...].astype(h_BxPxD.dtype)

@@ -58,6 +58,8 @@ class Keeps(nnx.Module):
         ("train activation=swish activation.learn=beta", "activation.learn='beta': must be a list"),
         ("train activation=swish activation.per=chanel", "per must be one of 'tensor', 'channel', 'unit'"),
         ("train model.widht=3", "unknown key model.widht; did you mean width?"),
+        ("train +experiment=planar model=siren", "Siren does not take it: leave it out with ~model.init"),
+        ("explain choose --activations relu,nosuch", "activation=nosuch: there is no such activation"),
         ("train widht=3", "unknown key widht; did you mean model.width?"),
         ("train model.learning_rate=3", "did you mean optimizer.learning_rate?"),
         ("train +optimizer.foo=1", "unknown key optimizer.foo; known: b1"),

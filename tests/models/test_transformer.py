@@ -201,3 +201,9 @@ def test_what_cannot_be(cls, shape, options, said):
 def test_gated_functions_want_no_second_gate():
     with pytest.raises(InputError, match="swiglu takes two operands: mlp=gated makes the product itself"):
         nnx.eval_shape(lambda: ViT(make("swiglu"), (40,), 3, rngs=nnx.Rngs(0), **SMALL))
+
+
+def test_more_positions_than_it_has_are_refused():
+    model = Transformer(make("gelu"), (12,), 17, vocabulary=17, depth=1, width=8, heads=2, rngs=nnx.Rngs(0))
+    with pytest.raises(InputError, match="24 positions, and the model was made for 12"):
+        model(jnp.zeros((1, 24), jnp.int32))

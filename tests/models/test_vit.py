@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from model_building import abstract, build, count
 
 from actlab.activations import make
@@ -46,3 +47,10 @@ def test_what_cannot_be_is_told(shape, wrong, message):
     with pytest.raises(InputError) as e:
         abstract(ViT, GELU, shape, 3, **wrong)
     assert message in str(e.value)
+
+
+def test_images_of_another_shape_are_refused():
+    vit = ViT(make("gelu"), (8, 8), 10, patch=4, depth=1, width=8, heads=2, rngs=nnx.Rngs(0))
+    for shape in ((2, 12, 12), (2, 4, 8), (2, 8, 8, 1)):
+        with pytest.raises(InputError, match="made for \\(8, 8\\)"):
+            vit(jnp.ones(shape))
