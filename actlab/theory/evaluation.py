@@ -24,6 +24,13 @@ def elementwise(f: Callable | Act | str, asked: str) -> Act:
         InputError: ``f`` is not elementwise; ``asked`` says what for.
     """
     act = f if isinstance(f, Act) else make(f)
+    if act.spec is None:  # a user's own
+        try:
+            jax.eval_shape(act, jnp.zeros(1))
+        except TypeError as error:  # NumPy's do not take what is traced
+            raise InputError(
+                f"{asked}: {act.name} is no function of JAX's arrays: {error}".splitlines()[0]
+            ) from None
     if not act.elementwise:
         raise InputError(f"{asked}: {act.name} is not elementwise, its outputs depend on several inputs")
     return replace(act, lean=False)

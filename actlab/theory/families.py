@@ -49,7 +49,7 @@ def transforms(
     act = first.of
     if first.input_scale == 1.0 or "not chosen" in first.note:
         raise InputError(f"transforms: {act.name} has a solution of its own: transform each")
-    nets = [Plain(n) if isinstance(n, int) else n for n in networks]
+    nets = [Plain(n) if isinstance(n, (int, np.integer)) else n for n in networks]
     targets = np.array([layer_target(n, method, zeta=zeta, tau=tau) for n in nets])
     start = [first.input_scale, first.input_shift, *([first.output_shift] if method == "tat" else [])]
     given = q_slope if method == "dks" else 1.0

@@ -10,8 +10,7 @@ import numpy as np
 from actlab.activations import Act
 from actlab.errors import InputError
 from actlab.theory.evaluation import value_and_slope
-from actlab.theory.levels import wide
-from actlab.theory.mesh import mesh
+from actlab.theory.levels import mesh_to, too_rough, wide
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
 _END = 20.0
@@ -36,7 +35,11 @@ def hermite(f: Callable | Act | str, n: int = 16, q: float = 1.0) -> np.ndarray:
     if not (isinstance(q, (int, float)) and 0 < q < math.inf):
         raise InputError(f"hermite: q must be positive and finite, got {q!r}")
     sd = math.sqrt(q)
-    cuts = mesh(act).edges / sd
+    if too_rough(act, sd):
+        raise InputError(
+            f"hermite: {act.name} oscillates too fast at a scale of {sd:.3g}: its means are not known"
+        )
+    cuts = mesh_to(act, 12 * sd).edges / sd
     ends = np.union1d(np.arange(-_END, _END + 0.5), cuts[np.abs(cuts) < _END])
     half, middle = 0.5 * np.diff(ends), 0.5 * (ends[1:] + ends[:-1])
     z = (middle[:, None] + half[:, None] * _NODES).ravel()

@@ -16,7 +16,7 @@ from actlab.activations import Act
 from actlab.errors import InputError
 from actlab.theory.evaluation import elementwise, value_and_slope
 from actlab.theory.gaussian import exactly, expect, expect_pair
-from actlab.theory.mesh import mesh
+from actlab.theory.mesh import Mesh, mesh
 from actlab.theory.moments import measured
 
 _REACH = (
@@ -48,6 +48,7 @@ class Levels(NamedTuple):
     half_square_by_sd: np.ndarray
 
 
+_FEW = 8  # panels of [256, 512] on both sides, of what is plain far out
 _INTEGRABLE = 1e-6  # where panels disagree by more, however narrow, there is no integral
 
 
@@ -79,13 +80,31 @@ def wide(f: Callable | Act | str, asked: str, slopes: bool = True) -> Act:
     return act
 
 
+def mesh_to(act: Act, far: float) -> Mesh:
+    """Return the panels to ``far``, or as far out as they are made."""
+    return mesh(act, next((r for r in _REACH if r >= far), _REACH[-1]))
+
+
+def too_rough(act: Act, sd: ArrayLike) -> np.ndarray:
+    """Tell at which scales a function oscillates beyond where its panels end, so that no mean is known."""
+    beyond = 12 * np.abs(np.asarray(sd, float)) > _REACH[-1]
+    if not beyond.any():
+        return beyond
+    edges = mesh(act, _REACH[-1]).edges
+    return beyond & (np.count_nonzero(np.abs(edges) >= _REACH[-2]) > _FEW)
+
+
 def levels(act: Act, sd: ArrayLike, mean: ArrayLike = 0.0, order: int = 20) -> Levels:
-    """Return the means at scales ``sd`` and centres ``mean``, which broadcast; inf where f^2 outlasts 12 sd."""
+    """Return the means at scales ``sd`` and centres ``mean``, which broadcast.
+
+    Inf where f^2 outlasts 12 sd, NaN where f is `too_rough`.
+    """
     sd, mean = np.broadcast_arrays(np.asarray(sd, float), np.asarray(mean, float))
     far = float(np.max(12 * np.abs(sd) + np.abs(mean), initial=0.0))
-    edges = padded(mesh(act, next((r for r in _REACH if r >= far), _REACH[-1])).edges)
+    edges = padded(mesh_to(act, far).edges)
     found = exactly(_levels, act, edges, np.abs(sd).ravel(), mean.ravel(), order)
-    found = Levels(*(v.reshape(sd.shape) for v in found))
+    rough = too_rough(act, sd)
+    found = Levels(*(np.where(rough, np.nan, v.reshape(sd.shape)) for v in found))
     side = np.where(sd < 0, -1.0, 1.0)  # -z is as normal as z
     return found._replace(
         value_by_sd=side * found.value_by_sd, half_square_by_sd=side * found.half_square_by_sd
@@ -119,11 +138,15 @@ def pair(act: Act, c: float, sds: tuple[float, float] = (1.0, 1.0), order: int =
         InputError: the function oscillates too fast at this scale, or outgrows the bell.
     """
     if sds[0] == sds[1] and 1 - abs(c) < 1e-14 and c > 0:
+        if too_rough(act, sds[0]):
+            raise InputError(
+                f"{act.name} oscillates too fast at a scale of {sds[0]:.3g}: its means are not known"
+            )
         found = levels(act, sds[0], order=order)
         return float(found.square), float(found.slope_square)
     reach = _decayed(act, sds)
     far = reach * max(sds)
-    known = mesh(act, next((r for r in _REACH if r >= far), _REACH[-1]))
+    known = mesh_to(act, far)
     near = known.edges[np.abs(known.edges) <= far]
     if near.size > _PAIR:
         raise InputError(

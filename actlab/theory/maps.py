@@ -22,11 +22,13 @@ import dataclasses
 import math
 from collections.abc import Callable
 
+import jax
 import numpy as np
 
 from actlab.activations import Act
 from actlab.errors import InputError, suggest
-from actlab.theory.levels import levels, pair, wide
+from actlab.theory.evaluation import value_and_slope
+from actlab.theory.levels import levels, pair, too_rough, wide
 
 _Q = np.geomspace(1e-12, 1e12, 193)
 _NEAR = 1e-10
@@ -74,7 +76,12 @@ class Maps:
     dropout: float = 0.0
 
     def q(self, q: float) -> float:
-        """Return the next layer's variance."""
+        """Return the next layer's variance, of q from 0 up."""
+        if not self.norm and isinstance(q, (int, float, np.number)) and q == 0:
+            rest = float(value_and_slope(self.act, np.zeros(1))[0][0])
+            return self.branch**2 * (self._noisy * rest**2 + self.sigma_b**2)
+        q = self._positive(q)
+        self._known(q)
         return float(self._q(np.asarray(q)))
 
     def q_slope(self, q: float) -> float:
@@ -82,6 +89,7 @@ class Maps:
         if self.norm:
             return self.shortcut**2
         sd = math.sqrt(self._positive(q))
+        self._known(q)
         rise = float(levels(self.act, sd).half_square_by_sd) / sd
         return self.shortcut**2 + self.branch**2 * self._noisy * rise
 
@@ -153,6 +161,7 @@ class Maps:
         at = int(np.searchsorted(grid, start))
         way = range(at + 1, grid.size) if moved > 0 else range(at - 1, -1, -1)
         for i in way:
+            self._known(grid[i])
             if gap[i] == 0 or np.sign(gap[i]) != np.sign(moved):
                 ends = sorted((grid[i], grid[i - 1 if moved > 0 else i + 1]))
                 return bisect(lambda q: self.q(q) - q, *ends)
@@ -181,7 +190,10 @@ class Maps:
 
     @property
     def xi_q(self) -> float:
-        r"""Depth scale of the variance, :math:`-1 / \ln |Q'(q^*)|`, in layers; inf at a marginal point."""
+        r"""Depth scale of the variance, :math:`1 / |\ln |Q'(q^*)||`, in layers; inf at a marginal point.
+
+        What deviates from q* is divided by e over so many layers, or multiplied where Q'(q*) is above 1.
+        """
         q = self.fixed_q()
         return _scale(abs(self.q_slope(q))) if 0 < q < math.inf else math.nan
 
@@ -209,7 +221,15 @@ class Maps:
     def _sd(self, q: float) -> float:
         return 1.0 if self.norm else math.sqrt(self._positive(q))
 
+    def _known(self, q: float) -> None:
+        if not self.norm and too_rough(self.act, math.sqrt(q)):
+            raise InputError(
+                f"{self.act.name} oscillates too fast at a variance of {q:.3g}: its means are not known"
+            )
+
     def _positive(self, q: float) -> float:
+        if isinstance(q, jax.core.Tracer):
+            raise InputError("maps are of NumPy's numbers; `expect` and `expect_pair` can be differentiated")
         if not (isinstance(q, (int, float, np.number)) and 0 < q < math.inf):
             raise InputError(f"a variance q must be positive and finite, got {q!r}")
         return float(q)
@@ -249,24 +269,26 @@ def maps(
     check_sigmas(sigma_w, sigma_b)
     if norm not in (None, "rms", "layer"):
         raise InputError(f"maps: norm={norm!r}{suggest(str(norm), ['rms', 'layer'])}")
+    if isinstance(residual, tuple) and len(residual) != 2:
+        raise InputError(f"maps: residual is the branch's factor, or (shortcut, branch), got {residual!r}")
     shortcut, branch = (
         (0.0, 1.0) if residual is None else residual if isinstance(residual, tuple) else (1.0, residual)
     )
     for name, value in (("shortcut", shortcut), ("branch", branch)):
-        if not (isinstance(value, (int, float)) and math.isfinite(value)):
+        if not (isinstance(value, (int, float, np.number)) and math.isfinite(value)):
             raise InputError(f"maps: the {name}'s factor must be a finite number, got {value!r}")
     if branch == 0:
         raise InputError("maps: residual=0 leaves nothing but the shortcut")
-    if not (isinstance(dropout, (int, float)) and 0 <= dropout < 1):
+    if not (isinstance(dropout, (int, float, np.number)) and 0 <= dropout < 1):
         raise InputError(f"maps: dropout must be in [0, 1), got {dropout!r}")
     return Maps(act, float(sigma_w), float(sigma_b), float(shortcut), float(branch), norm, float(dropout))
 
 
 def check_sigmas(sigma_w: float, sigma_b: float) -> None:
     """Raise InputError unless these are standard deviations of weights and biases."""
-    if not (isinstance(sigma_w, (int, float)) and 0 < sigma_w < math.inf):
+    if not (isinstance(sigma_w, (int, float, np.number)) and 0 < sigma_w < math.inf):
         raise InputError(f"sigma_w must be positive and finite, got {sigma_w!r}")
-    if not (isinstance(sigma_b, (int, float)) and 0 <= sigma_b < math.inf):
+    if not (isinstance(sigma_b, (int, float, np.number)) and 0 <= sigma_b < math.inf):
         raise InputError(f"sigma_b must be finite and not negative, got {sigma_b!r}")
 
 
@@ -286,5 +308,5 @@ def _correlation(c: float) -> float:
 def _scale(slope: float) -> float:
     if slope == 0:
         return 0.0
-    rate = -math.log(slope)
-    return math.inf if abs(rate) < _NEAR else 1 / rate
+    rate = abs(math.log(slope))
+    return math.inf if rate < _NEAR else 1 / rate

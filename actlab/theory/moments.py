@@ -50,7 +50,8 @@ def moments(f: Callable | Act | str) -> Moments:
     """Return the moments of an elementwise function under a unit normal, to about 1e-14.
 
     Computed in float64. A random function counts in its form without a key, a learnt parameter at its start.
-    A moment beyond all bounds, or beyond float64, is inf; NaN is a mean of which both sides are.
+    A moment beyond all bounds, or beyond float64, is inf; NaN is a mean of which both sides are. At a pole of which
+    nothing is told, as of log |x|, it may be a large number instead: then ``error`` is large.
 
     Args:
         f: a listed activation, an `Act` with its parameters, or your own elementwise function.

@@ -10,6 +10,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+import numpy as np
+
 from actlab.errors import InputError
 
 Network = Callable[[float, Callable[[float], float]], float]
@@ -72,5 +74,5 @@ class Residual:
 
 
 def _count(value: int, what: str) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
         raise InputError(f"{what} must be a whole number from 1 up, got {value!r}")

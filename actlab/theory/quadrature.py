@@ -27,7 +27,8 @@ def integrate(integrands: Callable[[np.ndarray], np.ndarray], edges: Iterable[fl
     """Integrate between the first and the last of ``edges``, which part the first panels.
 
     A panel is halved until its halves agree with it to 1e-15 of the whole, or all together to 1e-13; so an edge
-    that is not among ``edges``, or a narrow feature, is closed in on by itself. What counts is the value of the
+    that is not among ``edges``, or a narrow feature on which a node falls, is closed in on by itself; what lies
+    between all nodes of a panel and its halves is not seen. What counts is the value of the
     halves; the error is what separates them from their panel, which is mostly far more than what they miss.
 
     Args:

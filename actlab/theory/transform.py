@@ -24,10 +24,9 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from actlab.activations import Act, make
-from actlab.activations import leaky_relu as leaky
-from actlab.activations import relu as rectifier
 from actlab.errors import InputError, suggest
 from actlab.theory.closed import closed
+from actlab.theory.evaluation import value_and_slope
 from actlab.theory.levels import wide
 from actlab.theory.maps import bisect
 from actlab.theory.mesh import mesh
@@ -36,6 +35,7 @@ from actlab.theory.rescaling import GOOD, REACH, rescale
 
 _SHIFTS, _SCALES = (0.0, 1.0, -1.0), (1.0, 0.1)  # where dks starts, which decides between solutions
 _TRIES = 50
+_PROBES = (1e-3, 0.07, 1.0, 2.5, 6.1, 40.0, 1e3)
 _RELU_DKS = math.pi / (math.pi - 1)  # C'(1) of relu with its mean taken away
 
 
@@ -100,7 +100,7 @@ def transform(
     Newton's method leads from the first of dks' starts; input scales are positive.
 
     Args:
-        f: elementwise; TAT takes smooth functions, relu, leaky relu and abs.
+        f: elementwise; TAT takes smooth functions and two half-lines that meet in 0, as relu, leaky relu, abs.
         method: ``"tat"`` or ``"dks"``.
         network: the depth of a plain network, `Plain`, `Residual`, or your own function of (x, r).
         zeta: DKS: the network's largest slope C'(1), above 1.
@@ -119,7 +119,7 @@ def transform(
     act = wide(f, "transform")
     if method not in ("tat", "dks"):
         raise InputError(f"transform: method={method!r}{suggest(str(method), ['tat', 'dks'])}")
-    net = Plain(network) if isinstance(network, int) else network
+    net = Plain(network) if isinstance(network, (int, np.integer)) else network
     if not callable(net):
         raise InputError(
             f"transform: network is a depth, Plain, Residual or a function of (x, r), got {network!r}"
@@ -130,19 +130,34 @@ def transform(
         ("eta", eta, 0.0, 1.0),
         ("q_slope", q_slope, 0.0, math.inf),
     ):
-        if not (isinstance(value, (int, float)) and low < value < high):
+        if not (isinstance(value, (int, float, np.number)) and low < value < high):
             raise InputError(f"transform: {name} must lie between {low:g} and {high:g}, got {value!r}")
-    half_lines = act.fn in (rectifier, leaky) or act == make("abs")
+    lines = half_lines(act)
+    if lines and lines[0] == lines[1]:
+        raise InputError(f"transform: {act.name} is linear: no scale and shift bend it")
     if method == "tat":
-        return _tat_half_lines(net, eta) if half_lines else _tat(act, layer_target(net, method, tau=tau))
+        return _tat_half_lines(net, eta) if lines else _tat(act, layer_target(net, method, tau=tau))
     slope = layer_target(net, method, zeta=zeta)
-    if act.fn is leaky:
-        if q_slope != 1:
-            raise InputError(
-                "transform: DKS of leaky_relu solves for its slope and has Q'(1) = 1: leave q_slope out"
-            )
-        return _dks_leaky(slope)
-    return _dks(act, slope, None if act.fn is rectifier else q_slope)
+    if not lines:
+        return _dks(act, slope, q_slope)
+    if lines[0] == 0:
+        return _dks(make("relu"), slope, None)
+    if q_slope != 1:
+        raise InputError(
+            f"transform: DKS of {act.name}, two half-lines, solves for their slopes and has Q'(1) = 1: leave "
+            "q_slope out"
+        )
+    return _dks_leaky(slope)
+
+
+def half_lines(act: Act) -> tuple[float, float] | None:
+    """Return the slopes left and right of 0 of a function that is linear on both sides, 0 at 0, and rises at last."""
+    x = np.array([0.0, *_PROBES, *(-v for v in _PROBES)])
+    y, _ = value_and_slope(act, x)
+    right, left = (y[1:] / x[1:]).reshape(2, -1)
+    if y[0] != 0 or right[0] <= 0 or any(np.ptp(v) > 1e-13 * np.max(np.abs(v)) for v in (left, right)):
+        return None
+    return float(left[0]), float(right[0])
 
 
 def layer_target(net: Network, method: str, *, zeta: float = 1.5, tau: float = 0.3) -> float:
@@ -207,7 +222,7 @@ def _tat(act: Act, target: float) -> Transform:
     if kinks := mesh(act, REACH).kinks:
         raise InputError(
             f"transform: the slope of {act.name} jumps at {kinks[0]:g}, which makes C''(1) infinite: "
-            "TAT is for smooth functions and for relu, leaky_relu, abs; method='dks' takes it"
+            "TAT is for smooth functions and for two half-lines, as relu; method='dks' may have a solution"
         )
     bounds = ([0.0, -3.0, -3.0], [2.0, 3.0, 3.0])
     return _solved(act, "tat", target, 1.0, [_SCALES, _SHIFTS, _SHIFTS], bounds)
@@ -226,7 +241,7 @@ def _solved(act: Act, method: str, target: float, given: float, starts: list, bo
                 "variance runs away from 1; method='dks' may have a solution"
             )
         raise InputError(
-            f"transform: no scale and shift of {act.name} reach the target from {_TRIES} starts; "
-            "a deeper network asks for less of each layer"
+            f"transform: no scale and shift of {act.name} reach the target from {_TRIES} starts: "
+            "none is known for this function, network and target"
         )
     return Transform(act, method, *map(float, found.numbers[0]), target)

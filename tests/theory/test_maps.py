@@ -2,12 +2,13 @@
 
 import math
 
+import jax
 import numpy as np
 import pytest
 
 from actlab import make
 from actlab.errors import InputError
-from actlab.theory import maps
+from actlab.theory import critical, hermite, maps
 from actlab.theory.closed import closed
 from actlab.theory.levels import levels
 
@@ -159,3 +160,34 @@ def test_dropout_tells_equal_inputs_apart():
     assert net.depth(60, c=1.0).c[-1] == pytest.approx(c, abs=1e-6)
     with pytest.raises(InputError, match="dropout must be in \\[0, 1\\), got 1.0"):
         maps("relu", 1.0, dropout=1.0)
+
+
+@pytest.mark.parametrize("q", [1e4, 1e6])
+def test_what_oscillates_is_refused_where_panels_end(q):
+    net = maps("sin", 1.0)
+    for asked in (net.q, net.chi, net.q_slope, lambda q: hermite("sin", 2, q)):
+        with pytest.raises(InputError, match="sin oscillates too fast"):
+            asked(q)
+    assert net.q(100.0) == pytest.approx(0.5, rel=1e-12)
+    assert maps("relu", 1.0).q(1e6) == pytest.approx(5e5, rel=1e-12)
+    assert maps("tanh", 1.0).q(1e6) == pytest.approx(1 - 2 / np.sqrt(2e6 * np.pi), rel=1e-3)
+
+
+def test_a_variance_is_a_number_from_0_up():
+    net = maps("tanh", np.float32(1.0), 0.5)
+    assert net.q(0.0) == 0.25 and maps("sigmoid", 2.0).q(0) == 1.0
+    for bad in (-1.0, np.nan, np.array([1.0, 2.0]), "1"):
+        for some in (net, maps("tanh", 1.0, norm="rms")):
+            with pytest.raises(InputError, match="must be positive"):
+                some.q(bad)
+    with pytest.raises(InputError, match="expect_pair"):
+        jax.grad(net.q)(1.0)
+    with pytest.raises(InputError, match="branch's factor"):
+        maps("tanh", 1.0, residual=(1, 2, 3))
+    with pytest.raises(InputError, match="no function of JAX's arrays"):
+        maps(np.tanh, 1.0)
+
+
+def test_the_depth_scale_of_a_point_that_is_left_is_positive():
+    point = critical("exponential")
+    assert maps("exponential", point.sigma_w).xi_q == pytest.approx(point.xi_q, rel=1e-9) and point.xi_q > 0
