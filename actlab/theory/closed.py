@@ -179,14 +179,14 @@ def _polynomial(coefficients: Sequence[float], p, q, k) -> tuple[np.ndarray, np.
 
 
 def _powers(coefficients: Sequence[float], p, q, k) -> np.ndarray:
-    # E x^i y^j: m pairs of an x with a y, the others among themselves.
     total = np.zeros(np.broadcast(p, q, k).shape)
     for i, a in enumerate(coefficients):
         for j, b in enumerate(coefficients):
-            if a and b and (i - j) % 2 == 0:
-                for m in range(min(i, j), -1, -2):
-                    pairs = math.comb(i, m) * math.comb(j, m) * math.factorial(m) * _matchings(i - m) * _matchings(j - m)  # fmt: skip
-                    total = total + a * b * pairs * k**m * p ** ((i - m) // 2) * q ** ((j - m) // 2)
+            # E x^i y^j: m pairs of an x with a y, the others paired among themselves.
+            for m in range(min(i, j), -1, -2) if a and b and (i - j) % 2 == 0 else ():
+                ways = math.comb(i, m) * math.comb(j, m) * math.factorial(m)
+                ways *= _matchings(i - m) * _matchings(j - m)
+                total = total + a * b * ways * k**m * p ** ((i - m) // 2) * q ** ((j - m) // 2)
     return total
 
 

@@ -53,7 +53,7 @@ def transforms(
     targets = np.array([layer_target(n, method, zeta=zeta, tau=tau) for n in nets])
     start = [first.input_scale, first.input_shift, *([first.output_shift] if method == "tat" else [])]
     given = q_slope if method == "dks" else 1.0
-    found, off = rescale(act, method, np.array([start]), targets, given)
+    found, off, _ = rescale(act, method, np.array([start]), targets, given)
     made = []
     for network, target, numbers, error in zip(networks, targets, found, off, strict=True):
         if not error < GOOD:

@@ -144,7 +144,9 @@ def _decayed(act: Act, sds: tuple[float, float]) -> float:
             sizes = [v * bell for sd in set(sds) for v in value_and_slope(act, sd * z)]
             if all((s[[0, -1]] ** 2 <= _GONE * np.max(s**2)).all() for s in sizes):
                 return reach
-    raise InputError(f"{act.name} outgrows the bell at a scale of {max(sds):.3g}: two numbers have no finite mean")
+    raise InputError(
+        f"{act.name} outgrows the bell at a scale of {max(sds):.3g}: two numbers have no finite mean"
+    )
 
 
 @partial(jax.jit, static_argnums=(0, 5, 6))

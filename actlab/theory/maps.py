@@ -122,7 +122,9 @@ class Maps:
             same = (at_c[-1] == 1.0 and not self.dropout) or math.isnan(at_c[-1])
             if not same and 0 < following < math.inf:
                 cov = self._covariance(at_q[-1], at_c[-1], pair(self.act, at_c[-1], sds)[0])
-            at_c.append(at_c[-1] if same else min(1.0, cov / following) if 0 < following < math.inf else math.nan)
+            at_c.append(
+                at_c[-1] if same else min(1.0, cov / following) if 0 < following < math.inf else math.nan
+            )
             at_q.append(following)
         last = at_q[-1]
         alive = 0 < last < 1e200

@@ -96,7 +96,8 @@ def transform(
 ) -> Transform:
     """Return the transform of an activation for a network: DKS or TAT.
 
-    Of an odd f, -t(-x) is as good a solution as t(x); which comes out is not settled.
+    Of an odd f, -t(-x) is as good a solution as t(x), and other functions have several, too: it is the one to which
+    Newton's method leads from the first of dks' starts; input scales are positive.
 
     Args:
         f: elementwise; TAT takes smooth functions, relu, leaky relu and abs.
@@ -219,6 +220,11 @@ def _solved(act: Act, method: str, target: float, given: float, starts: list, bo
     tries += [tuple(random.uniform(*bounds)) for _ in range(_TRIES - len(tries))]
     found = rescale(act, method, np.array(tries), np.array([target]), given)
     if not found.off[0] < GOOD:
+        if found.steep[0]:
+            raise InputError(
+                f"transform: what reaches the target with {act.name} has alpha gamma of 2 or more, of which the "
+                "variance runs away from 1; method='dks' may have a solution"
+            )
         raise InputError(
             f"transform: no scale and shift of {act.name} reach the target from {_TRIES} starts; "
             "a deeper network asks for less of each layer"
