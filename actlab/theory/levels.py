@@ -86,12 +86,24 @@ def mesh_to(act: Act, far: float) -> Mesh:
 
 
 def too_rough(act: Act, sd: ArrayLike) -> np.ndarray:
-    """Tell at which scales a function oscillates beyond where its panels end, so that no mean is known."""
-    beyond = 12 * np.abs(np.asarray(sd, float)) > _REACH[-1]
+    """Tell at which scales a function oscillates beyond where its panels end, so that no mean is known.
+
+    It does where there are many panels to the last, or where its slope goes up and down beyond them.
+    """
+    sd = np.abs(np.asarray(sd, float))
+    beyond = 12 * sd > _REACH[-1]
     if not beyond.any():
         return beyond
     edges = mesh(act, _REACH[-1]).edges
-    return beyond & (np.count_nonzero(np.abs(edges) >= _REACH[-2]) > _FEW)
+    if np.count_nonzero(np.abs(edges) >= _REACH[-2]) > _FEW:
+        return beyond
+    x = np.linspace(_REACH[-1], 12 * np.max(sd[np.isfinite(sd)], initial=0.0), 401)
+    with np.errstate(over="ignore", invalid="ignore"):
+        _, slope = value_and_slope(act, np.stack([-x, x]))
+        bent = np.diff(slope)
+        bent = np.where(np.abs(bent) > 1e-9 * np.max(np.abs(slope)), np.sign(bent), 0.0)
+    turns = max(np.count_nonzero(np.diff(side[side != 0])) for side in bent)
+    return beyond & (turns > 1)
 
 
 def levels(act: Act, sd: ArrayLike, mean: ArrayLike = 0.0, order: int = 20) -> Levels:

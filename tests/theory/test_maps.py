@@ -3,6 +3,7 @@
 import math
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -171,6 +172,19 @@ def test_what_oscillates_is_refused_where_panels_end(q):
     assert net.q(100.0) == pytest.approx(0.5, rel=1e-12)
     assert maps("relu", 1.0).q(1e6) == pytest.approx(5e5, rel=1e-12)
     assert maps("tanh", 1.0).q(1e6) == pytest.approx(1 - 2 / np.sqrt(2e6 * np.pi), rel=1e-3)
+
+
+@pytest.mark.parametrize("f", [lambda x: jnp.sin(0.02 * x), lambda x: jnp.sin(0.003 * x), "snake"])
+def test_slow_oscillation_is_refused_as_well(f):
+    with pytest.raises(InputError, match="oscillates too fast|too rough"):
+        maps(f, 1.0).q(1e8)
+
+
+@pytest.mark.parametrize(
+    "name", ["relu", "gelu", "tanh", "mish", "softsign", "leaky_relu", "softplus", "arctan"]
+)
+def test_plain_tails_are_followed_to_any_variance(name):
+    assert 0 < maps(name, 1.0).q(1e8) <= 0.5001e8
 
 
 def test_a_variance_is_a_number_from_0_up():
