@@ -96,8 +96,8 @@ def transform(
 ) -> Transform:
     """Return the transform of an activation for a network: DKS or TAT.
 
-    Of an odd f, -t(-x) is as good a solution as t(x), and other functions have several, too: it is the one to which
-    Newton's method leads from the first of dks' starts; input scales are positive.
+    Of several solutions it is the one to which Newton's method leads from the first of dks' starts. Input scales
+    are positive; of an odd f, of which -t(-x) is as good as t(x), input shifts are, too.
 
     Args:
         f: elementwise; TAT takes smooth functions and two half-lines that meet in 0, as relu, leaky relu, abs.
@@ -244,4 +244,13 @@ def _solved(act: Act, method: str, target: float, given: float, starts: list, bo
             f"transform: no scale and shift of {act.name} reach the target from {_TRIES} starts: "
             "none is known for this function, network and target"
         )
-    return Transform(act, method, *map(float, found.numbers[0]), target)
+    alpha, beta, delta, gamma = map(float, found.numbers[0])
+    if beta < 0 and _odd(act):  # a start at shift 0 leads to either, as rounding will have it
+        beta, delta = -beta, -delta
+    return Transform(act, method, alpha, beta, delta, gamma, target)
+
+
+def _odd(act: Act) -> bool:
+    x = np.array(_PROBES)
+    y, _ = value_and_slope(act, np.stack([x, -x]))
+    return bool(np.all(y[0] == -y[1]))
