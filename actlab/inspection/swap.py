@@ -138,11 +138,12 @@ def swap(
 def _behaviour(model: Any, parts: Sequence[Windows], chosen: np.ndarray) -> tuple[Behaviour, float]:
     for block, flag in zip(model.blocks, chosen, strict=True):
         block.act.chosen[...] = jnp.asarray(flag)
-    graph, weights = nnx.split(model)
+    definition, weights = nnx.split(model)
+    graph = Graph(definition)
     total: Behaviour | None = None
     count = 0.0
     for part in parts:
-        sums, n = jax.device_get(behaviour_of(Graph(graph), weights, part.tokens, part.valid))
+        sums, n = jax.device_get(behaviour_of(graph, weights, part.tokens, part.valid))
         sums = jax.tree.map(lambda x: np.asarray(x, np.float64), sums)
         total = sums if total is None else jax.tree.map(np.add, total, sums)
         count += float(n)

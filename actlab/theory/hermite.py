@@ -10,7 +10,7 @@ import numpy as np
 from actlab.activations import Act
 from actlab.errors import InputError
 from actlab.theory.evaluation import value_and_slope
-from actlab.theory.levels import mesh_to, too_rough, wide
+from actlab.theory.levels import mesh_to, refuse_rough, wide
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
 _END = 20.0
@@ -32,13 +32,10 @@ def hermite(f: Callable | Act | str, n: int = 16, q: float = 1.0) -> np.ndarray:
     act = wide(f, "hermite")
     if not isinstance(n, (int, np.integer)) or not 1 <= n <= 128:
         raise InputError(f"hermite: n must be a whole number from 1 to 128, got {n!r}")
-    if not (isinstance(q, (int, float)) and 0 < q < math.inf):
+    if not (isinstance(q, (int, float, np.number)) and 0 < q < math.inf):
         raise InputError(f"hermite: q must be positive and finite, got {q!r}")
     sd = math.sqrt(q)
-    if too_rough(act, sd):
-        raise InputError(
-            f"hermite: {act.name} oscillates too fast at a scale of {sd:.3g}: its means are not known"
-        )
+    refuse_rough(act, sd, "hermite")
     cuts = mesh_to(act, 12 * sd).edges / sd
     ends = np.union1d(np.arange(-_END, _END + 0.5), cuts[np.abs(cuts) < _END])
     half, middle = 0.5 * np.diff(ends), 0.5 * (ends[1:] + ends[:-1])

@@ -19,14 +19,9 @@ from actlab.theory.gaussian import exactly, expect, expect_pair
 from actlab.theory.mesh import Mesh, mesh
 from actlab.theory.moments import measured
 
-_REACH = (
-    16.0,
-    32.0,
-    64.0,
-    128.0,
-    256.0,
-    512.0,
-)  # farther out a function is taken to be smooth: only sines are not
+# Farther out a function is taken to be smooth, unless it is `too_rough`.
+_REACH = (16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
+_FEW = 8  # panels of [256, 512] on both sides, of what is plain far out
 _FAR = (10.0, 14.0, 20.0, 28.0, 40.0)  # standard deviations that two numbers are followed to
 _GONE = 2e-14  # of its largest value: what f^2 times the bell may be there; e^x has 1.3e-14 at 10
 _PAIR = 220  # panels: two numbers need the square of that
@@ -48,7 +43,6 @@ class Levels(NamedTuple):
     half_square_by_sd: np.ndarray
 
 
-_FEW = 8  # panels of [256, 512] on both sides, of what is plain far out
 _INTEGRABLE = 1e-6  # where panels disagree by more, however narrow, there is no integral
 
 
@@ -106,6 +100,15 @@ def too_rough(act: Act, sd: ArrayLike) -> np.ndarray:
     return beyond & (turns > 1)
 
 
+def refuse_rough(act: Act, sd: float, asked: str = "") -> None:
+    """Raise InputError where a function is `too_rough` at this scale."""
+    if too_rough(act, sd):
+        asked = f"{asked}: " if asked else ""
+        raise InputError(
+            f"{asked}{act.name} oscillates too fast at a scale of {sd:.3g}: its means are not known"
+        )
+
+
 def levels(act: Act, sd: ArrayLike, mean: ArrayLike = 0.0, order: int = 20) -> Levels:
     """Return the means at scales ``sd`` and centres ``mean``, which broadcast.
 
@@ -150,10 +153,7 @@ def pair(act: Act, c: float, sds: tuple[float, float] = (1.0, 1.0), order: int =
         InputError: the function oscillates too fast at this scale, or outgrows the bell.
     """
     if sds[0] == sds[1] and 1 - abs(c) < 1e-14 and c > 0:
-        if too_rough(act, sds[0]):
-            raise InputError(
-                f"{act.name} oscillates too fast at a scale of {sds[0]:.3g}: its means are not known"
-            )
+        refuse_rough(act, sds[0])
         found = levels(act, sds[0], order=order)
         return float(found.square), float(found.slope_square)
     reach = _decayed(act, sds)

@@ -28,7 +28,7 @@ import numpy as np
 from actlab.activations import Act
 from actlab.errors import InputError, suggest
 from actlab.theory.evaluation import value_and_slope
-from actlab.theory.levels import levels, pair, too_rough, wide
+from actlab.theory.levels import levels, pair, refuse_rough, too_rough, wide
 
 _Q = np.geomspace(1e-12, 1e12, 193)
 _NEAR = 1e-10
@@ -80,16 +80,14 @@ class Maps:
         if not self.norm and isinstance(q, (int, float, np.number)) and q == 0:
             rest = float(value_and_slope(self.act, np.zeros(1))[0][0])
             return self.branch**2 * (self._noisy * rest**2 + self.sigma_b**2)
-        q = self._positive(q)
-        self._known(q)
-        return float(self._q(np.asarray(q)))
+        refuse_rough(self.act, self._sd(q))
+        return float(self._q(np.asarray(self._positive(q))))
 
     def q_slope(self, q: float) -> float:
         """Return Q'(q), of q > 0."""
         if self.norm:
             return self.shortcut**2
-        sd = math.sqrt(self._positive(q))
-        self._known(q)
+        refuse_rough(self.act, sd := self._sd(q))
         rise = float(levels(self.act, sd).half_square_by_sd) / sd
         return self.shortcut**2 + self.branch**2 * self._noisy * rise
 
@@ -127,12 +125,13 @@ class Maps:
             sds = (self._sd(at_q[-1]),) * 2
             chi.append(self._chi(at_q[-1], float(levels(self.act, sds[0]).slope_square), self._noisy))
             following = self.q(at_q[-1])
-            same = (at_c[-1] == 1.0 and not self.dropout) or math.isnan(at_c[-1])
-            if not same and 0 < following < math.inf:
+            if (at_c[-1] == 1.0 and not self.dropout) or math.isnan(at_c[-1]):
+                at_c.append(at_c[-1])
+            elif 0 < following < math.inf:
                 cov = self._covariance(at_q[-1], at_c[-1], pair(self.act, at_c[-1], sds)[0])
-            at_c.append(
-                at_c[-1] if same else min(1.0, cov / following) if 0 < following < math.inf else math.nan
-            )
+                at_c.append(min(1.0, cov / following))
+            else:
+                at_c.append(math.nan)
             at_q.append(following)
         last = at_q[-1]
         alive = 0 < last < 1e200
@@ -160,8 +159,10 @@ class Maps:
         gap[np.abs(gap) <= 1e-13 * grid] = 0.0
         at = int(np.searchsorted(grid, start))
         way = range(at + 1, grid.size) if moved > 0 else range(at - 1, -1, -1)
+        rough = np.zeros(grid.size, bool) if self.norm else too_rough(self.act, np.sqrt(grid))
         for i in way:
-            self._known(grid[i])
+            if rough[i]:
+                refuse_rough(self.act, self._sd(grid[i]))
             if gap[i] == 0 or np.sign(gap[i]) != np.sign(moved):
                 ends = sorted((grid[i], grid[i - 1 if moved > 0 else i + 1]))
                 return bisect(lambda q: self.q(q) - q, *ends)
@@ -220,12 +221,6 @@ class Maps:
 
     def _sd(self, q: float) -> float:
         return 1.0 if self.norm else math.sqrt(self._positive(q))
-
-    def _known(self, q: float) -> None:
-        if not self.norm and too_rough(self.act, math.sqrt(q)):
-            raise InputError(
-                f"{self.act.name} oscillates too fast at a variance of {q:.3g}: its means are not known"
-            )
 
     def _positive(self, q: float) -> float:
         if isinstance(q, jax.core.Tracer):

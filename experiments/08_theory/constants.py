@@ -6,10 +6,16 @@ python experiments/08_theory/constants.py > constants.txt
 from __future__ import annotations
 
 import math
+import sys
+from pathlib import Path
 
 from actlab.activations import make
-from actlab.theory import Residual, born_dead, critical, edge, maps, moments, transform
+from actlab.theory import born_dead, critical, edge, maps, moments, transform
 from actlab.theory.levels import levels
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "support"))
+
+from dks_golden import FIELDS, GOLDEN, RESNET
 
 SPREAD = {  # Brock, De, Smith 2021, arXiv:2101.08692, as timm has them: 1 / standard deviation, by sampling
     "relu": 1.7139588594436646, "gelu": 1.7015043497085571, "silu": 1.7881293296813965, "tanh": 1.5939117670059204,
@@ -34,13 +40,6 @@ MOMENTS = {  # E f, E f^2
     "gelu": (0.282094792, 0.425221483), "gelu_tanh": (0.282038588, 0.425193711), "silu": (0.206620964, 0.355775520),
     "mish": (0.240403888, 0.452342192), "elu": (0.160520572, 0.644945418), "softplus": (0.806059183, 0.921245909),
     "sigmoid": (0.5, 0.293379036), "erf": (0.0, 0.464559054),
-}  # fmt: skip
-DKS = {  # dks' own tests, ResNet-101 with shortcut 0.6: input scale, input shift, output shift, output scale
-    ("softplus", "dks"): (0.18761008168267976, 0.40688063442262007, -0.9213466151411376, 8.878672543665223),
-    ("tanh", "dks"): (0.07461073057540868, 0.5566915199964182, -0.5034378768692127, 18.002635964442558),
-    ("relu", "dks"): (0.3685360046708044, 1.0, -1.000373858553784, 2.721729988761473),
-    ("softplus", "tat"): (0.15011489794748328, 0.5374599901127068, -0.996481014465811, 10.54880187880574),
-    ("tanh", "tat"): (0.0580205218578313, 0.5218639804099805, -0.4796430704354356, 22.36066261763117),
 }  # fmt: skip
 
 
@@ -94,18 +93,13 @@ def main() -> None:
         ours = (found.second_moment - found.mean**2) ** -0.5
         row(f"{name}, 1/sd, NFNet's (sampled: up to 9e-4 high)", value, ours)
         row(f"{name}, 1/sd, integrated", EXACT[name], ours)
-    net = Residual()
-    leaky = transform("leaky_relu", "tat", net, eta=0.75)
+    leaky = transform("leaky_relu", "tat", RESNET, eta=0.75)
     row("TAT leaky_relu, negative slope", 0.6291800290346146, dict(leaky.of.params)["negative_slope"])
     row("TAT leaky_relu, output scale", 1.196996549778802, leaky.output_scale)
-    for (name, method), values in DKS.items():
-        found = transform(name, method, net, zeta=1.2, tau=0.2)
-        ours = (found.input_scale, found.input_shift, found.output_shift, found.output_scale)
-        if name == "tanh" and ours[1] < 0:  # its mirror image
-            ours = (ours[0], -ours[1], -ours[2], ours[3])
-        for field, value, own in zip(("input scale", "input shift", "output shift", "output scale"), values, ours,
-                                     strict=True):  # fmt: skip
-            row(f"{method.upper()} {name}, {field}", value, own)
+    for (name, method), values in GOLDEN.items():
+        found = transform(name, method, RESNET, zeta=1.2, tau=0.2)
+        for field, value in zip(FIELDS, values, strict=True):
+            row(f"{method.upper()} {name}, {field.replace('_', ' ')}", value, getattr(found, field))
     for width, depth, bound in ((2, 2, 0.4375), (3, 9, 1 - (7 / 8) ** 9), (8, 49, 1 - (1 - 2**-8) ** 49)):
         row(
             f"born-dead probability, width {width}, {depth} layers", bound, born_dead("relu", [width] * depth)

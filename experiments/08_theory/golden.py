@@ -10,7 +10,7 @@ mpmath's integrals at the same numbers. Independent of `actlab.theory` but for t
 
 from __future__ import annotations
 
-import math
+import sys
 from pathlib import Path
 
 import mpmath as mp
@@ -18,18 +18,12 @@ import numpy as np
 from dks import base
 from scipy.special import erf
 
-from actlab.theory import Residual, transform
+from actlab.theory import transform
 
-RESNET = Residual()
-FIELDS = ("input_scale", "input_shift", "output_shift", "output_scale")
-DKS = {  # dks' own tests, ResNet-101 with shortcut 0.6; zeta = 1.2, tau = 0.2
-    ("softplus", "dks"): (0.18761008168267976, 0.40688063442262007, -0.9213466151411376, 8.878672543665223),
-    ("tanh", "dks"): (0.07461073057540868, 0.5566915199964182, -0.5034378768692127, 18.002635964442558),
-    ("gelu", "dks"): (0.07043253126531114, 0.259489297927707, -0.15815378961903598, 20.21158902315857),
-    ("softplus", "tat"): (0.15011489794748328, 0.5374599901127068, -0.996481014465811, 10.54880187880574),
-    ("tanh", "tat"): (0.0580205218578313, 0.5218639804099805, -0.4796430704354356, 22.36066261763117),
-}  # fmt: skip
-RELU = (0.3685360046708044, 1.0, -1.000373858553784, 2.721729988761473)
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "support"))
+
+from dks_golden import FIELDS, GOLDEN, RESNET, stopped
+
 mp.mp.dps = 40
 _NODES = mp.calculus.quadrature.GaussLegendre(mp.mp).calc_nodes(5, 160)  # 48 of them
 
@@ -101,21 +95,6 @@ def true_target(method: str):
     return mp.findroot(whole, (low, low + mp.mpf("0.2")), solver="anderson", tol=mp.mpf("1e-60"))
 
 
-def stopped(method: str) -> float:
-    """Return where dks' bisection stops: within 1e-8 of the network's target."""
-    if method == "dks":
-        whole, target, value, low = (lambda s: RESNET(1.0, lambda y: s * y)), 1.2, 1.1, 1.0
-    else:
-        whole, target, value, low = (lambda s: RESNET(0.0, lambda y: s + y)), 0.2, 0.1, 0.0
-    high = math.inf
-    while abs(whole(value) - target) >= 1e-8:
-        if whole(value) > target:
-            high, value = value, 0.5 * (value + low)
-        else:
-            low, value = value, 2 * value if math.isinf(high) else 0.5 * (value + high)
-    return value
-
-
 def theirs(name: str, alpha: float, beta: float, nodes: np.ndarray, weights: np.ndarray) -> list[float]:
     """Return E f, E f^2, E f'^2 by dks' rule."""
     z = 10 * nodes
@@ -144,7 +123,9 @@ def main() -> None:
     print("largest relative difference of scale, shift, shift, scale   (exact: 40 digits)")
     print(f"{'':16}{'ours':>9}{'dks':>9}{'dks, target':>13}{'the two':>9}{'dks rule':>10}")
     print(f"{'':16}{'- exact':>9}{'- exact':>9}{'as it stops':>13}{'targets':>9}{'- exact':>10}")
-    for (name, method), golden in DKS.items():
+    for (name, method), golden in GOLDEN.items():
+        if name in ("relu", "gelu_tanh"):
+            continue
         ours = transform(name, method, RESNET, zeta=1.2, tau=0.2)
         ours = tuple(getattr(ours, f) for f in FIELDS)
         if name == "tanh" and ours[1] < 0:  # its mirror image
@@ -156,7 +137,7 @@ def main() -> None:
         print(f"{name:10}{method:6}{worst(ours, exact):9.0e}{worst(golden, exact):9.0e}{worst(golden, loose):13.0e}"
               f"{worst(loose, exact):9.0e}{by_rule:10.0e}", flush=True)  # fmt: skip
     # relu, DKS: gamma^2 alpha^2 P(z > -1 / alpha) = target, in closed form
-    target, alpha = true_target("dks"), mp.mpf(RELU[0])
+    target, alpha = true_target("dks"), mp.mpf(GOLDEN["relu", "dks"][0])
 
     def slope(a):
         kept = mp.ncdf(1 / a)
@@ -166,7 +147,7 @@ def main() -> None:
 
     exact = mp.findroot(slope, alpha)
     ours = transform("relu", "dks", RESNET, zeta=1.2).input_scale
-    rule = theirs("relu", RELU[0], 1.0, nodes, weights)[2]
+    rule = theirs("relu", GOLDEN["relu", "dks"][0], 1.0, nodes, weights)[2]
     print(f"{'relu':10}{'dks':6}{float(abs(ours / exact - 1)):9.0e}{float(abs(alpha / exact - 1)):9.0e}{'':22}"
           f"{float(abs(rule / mp.ncdf(1 / alpha) - 1)):10.0e}   (input scale; E f'^2)")  # fmt: skip
 

@@ -9,57 +9,33 @@ import math
 import jax
 import numpy as np
 import pytest
+from dks_golden import FIELDS, GOLDEN, RESNET, stopped
 
 from actlab.errors import InputError
 from actlab.theory import Plain, Residual, maps, transform
 from actlab.theory.levels import levels
 from actlab.theory.rescaling import _search
 
-RESNET = Residual()
-FIELDS = ("input_scale", "input_shift", "output_shift", "output_scale")
-DKS = {
-    "softplus": (0.18761008168267976, 0.40688063442262007, -0.9213466151411376, 8.878672543665223),
-    "tanh": (0.07461073057540868, 0.5566915199964182, -0.5034378768692127, 18.002635964442558),
-    "gelu_tanh": (0.07036271496383567, 0.2586837248593587, -0.15758328114374964, 20.249573305194307),
-    "gelu": (0.07043253126531114, 0.259489297927707, -0.15815378961903598, 20.21158902315857),
-}
-TAT = {
-    "softplus": (0.15011489794748328, 0.5374599901127068, -0.996481014465811, 10.54880187880574),
-    "tanh": (0.0580205218578313, 0.5218639804099805, -0.4796430704354356, 22.36066261763117),
-}
-
 
 def found(t):
     return tuple(getattr(t, name) for name in FIELDS)
 
 
-def stopped(whole, target, value, low, high):
-    """Where dks' bisection (doubling while nothing bounds it) stops looking for whole(x) = target."""
-    while abs(whole(value) - target) >= 1e-8:
-        if whole(value) > target:
-            high, value = value, 0.5 * (value + low)
-        else:
-            low, value = value, 2 * value if math.isinf(high) else 0.5 * (value + high)
-    return value
-
-
-@pytest.mark.parametrize("name", DKS)
+@pytest.mark.parametrize("name", ["softplus", "tanh", "gelu_tanh", "gelu"])
 def test_dks(name):
-    target = stopped(lambda s: RESNET(1.0, lambda y: s * y), 1.2, 1.1, 1.0, math.inf)
-    assert found(transform(name, "dks", 1, zeta=target)) == pytest.approx(DKS[name], rel=3e-9)
+    target, golden = stopped("dks"), GOLDEN[name, "dks"]
+    assert found(transform(name, "dks", 1, zeta=target)) == pytest.approx(golden, rel=3e-9)
     ours = transform(name, "dks", RESNET, zeta=1.2)
-    assert found(ours) == pytest.approx(DKS[name], rel=3e-8)
+    assert found(ours) == pytest.approx(golden, rel=3e-8)
     assert ours.note == ""
 
 
-@pytest.mark.parametrize("name", TAT)
+@pytest.mark.parametrize("name", ["softplus", "tanh"])
 def test_tat(name):
-    target = stopped(lambda s: RESNET(0.0, lambda y: s + y), 0.2, 0.1, 0.0, math.inf)
+    target = stopped("tat")
     for network, tau, rel in ((1, target, 3e-9), (RESNET, 0.2, 5e-8)):
         ours = found(transform(name, "tat", network, tau=tau))
-        if name == "tanh" and ours[1] < 0:  # its mirror image
-            ours = (ours[0], -ours[1], -ours[2], ours[3])
-        assert ours == pytest.approx(TAT[name], rel=rel)
+        assert ours == pytest.approx(GOLDEN[name, "tat"], rel=rel)
 
 
 def test_half_lines():
