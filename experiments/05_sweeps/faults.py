@@ -21,7 +21,20 @@ import tempfile
 import time
 from pathlib import Path
 
-from faults_common import JOBS, SETTING, Process, Row, compare, ended, info, progress, records, runs, stamp
+from faults_common import (
+    GRID,
+    JOBS,
+    SETTING,
+    Process,
+    Row,
+    compare,
+    ended,
+    info,
+    progress,
+    records,
+    runs,
+    stamp,
+)
 
 from actlab.cli.sweep_pack import ENDED
 
@@ -258,7 +271,8 @@ def checkpoint(scratch: Path, reference: Path) -> Row:
     """Damage checkpoints of jobs that a kill left part-done."""
     row = Row("damaged checkpoints of part-done jobs", "", JOBS)
     sweep = scratch / "damaged"
-    p = Process(sweep)
+    often = "launcher.save_every_s=0.3"  # two checkpoints long before the end, on a quick machine too
+    p = Process(sweep, GRID, often)
 
     def twice() -> list[Path]:
         return [
@@ -276,7 +290,7 @@ def checkpoint(scratch: Path, reference: Path) -> Row:
     truncate(newest(unlisted))
     for f in (newest(both), *sorted((both / "checkpoints").glob("*.json"))):
         truncate(f) if f.exists() else None
-    p = Process(sweep)
+    p = Process(sweep, GRID, often)
     row.exits.append(p.end())
     row.said = p.lines()
     row.done = (
