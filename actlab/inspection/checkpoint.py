@@ -11,6 +11,7 @@ import numpy as np
 
 from actlab.errors import InputError
 from actlab.inspection.architecture import Architecture
+from actlab.inspection.quantised import Quantised
 from actlab.inspection.tokenizer import Tokenizer
 
 Found = tuple[str, np.ndarray | None]
@@ -27,6 +28,7 @@ class Checkpoint:
         tokenizer: from text to tokens and back; None where the source has none.
         name: what to call the model where results are shown; of a name from a file, what can be printed of it.
         source: where it came from: a path, or what was asked for.
+        quantised: the same weights as the file has them, of those it has so and that can be kept so.
 
     Raises:
         InputError: a weight is missing, is not foreseen, or has another shape.
@@ -38,6 +40,7 @@ class Checkpoint:
     tokenizer: Tokenizer | None = field(repr=False)
     name: str
     source: str
+    quantised: dict[str, Quantised] = field(repr=False, default_factory=dict)
 
     def __post_init__(self):
         object.__setattr__(self, "name", "".join(filter(str.isprintable, self.name))[:100])

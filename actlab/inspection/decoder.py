@@ -6,7 +6,7 @@ numbers of a head, V tokens there are. One text at a time: `jax.vmap` reads seve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -16,25 +16,47 @@ from flax import nnx
 from actlab.activations import Act
 from actlab.inspection.architecture import Architecture
 from actlab.inspection.interventions import Edits, edited
+from actlab.inspection.measures import total
+from actlab.inspection.packed import PackedRows, PairedRows
 from actlab.nn.attention import rotate
 
 See = Callable[[int, str, jax.Array], None]
 Kept = tuple[jax.Array, jax.Array]  # keys and values of a block, (G, S, K) each: as products take them
+Rows = jax.Array | PackedRows | PairedRows
 
 
 class Linear(nnx.Module):
     """``x W^T + b`` with W (out, in), the rows as files keep them; products of W's dtype, sums in float32."""
 
-    def __init__(self, kernel: jax.Array, bias: jax.Array):
-        self.kernel, self.bias = nnx.Param(kernel), nnx.Param(bias)
+    def __init__(self, kernel: Rows, bias: jax.Array):
+        self.kernel, self.bias = _held(kernel), nnx.Param(bias)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Return (T, out) float32 of ``x`` (T, in)."""
-        return product(x, self.kernel[...]) + self.bias[...]
+        return product(x, self.kernel) + self.bias[...]
 
 
-def product(x: jax.Array, rows: jax.Array) -> jax.Array:
-    """Return ``x`` (T, D) times ``rows`` (N, D) transposed, (T, N) float32."""
+class Maps(nnx.Module):
+    """Several maps of the same numbers; packed ones as one, which is quicker."""
+
+    def __init__(self, kernels: Sequence[Rows], biases: Sequence[jax.Array]):
+        self.sizes, first = tuple(len(bias) for bias in biases), kernels[0]
+        if isinstance(first, nnx.Module) and all(type(k) is type(first) and first.alike(k) for k in kernels):
+            kernels, biases = [first.joined(kernels)], [jnp.concatenate(biases)]
+        self.maps = nnx.List([Linear(*both) for both in zip(kernels, biases, strict=True)])
+
+    def __call__(self, x: jax.Array) -> list[jax.Array]:
+        """Return (T, N) of each map of ``x`` (T, D)."""
+        if len(self.maps) == len(self.sizes):
+            return [f(x) for f in self.maps]
+        return jnp.split(self.maps[0](x), np.cumsum(self.sizes)[:-1], -1)
+
+
+def product(x: jax.Array, held: nnx.Param | PackedRows | PairedRows) -> jax.Array:
+    """Return ``x`` (T, D) times rows (N, D) transposed, (T, N) float32."""
+    if not isinstance(held, nnx.Param):
+        return held(x)
+    rows = held[...]
     return jnp.einsum("td,nd->tn", x.astype(rows.dtype), rows, preferred_element_type=jnp.float32)
 
 
@@ -50,29 +72,31 @@ class Norm(nnx.Module):
         """Return ``x`` (..., D) normalised."""
         if self.kind == "layer":
             x = x - jnp.mean(x, -1, keepdims=True)
-        x = x * jax.lax.rsqrt(jnp.mean(x * x, -1, keepdims=True) + self.epsilon) * self.scale[...]
+        square = jnp.vecdot(x, x, precision="highest")[..., None] / x.shape[-1]  # adds several at a time
+        x = x * jax.lax.rsqrt(square + self.epsilon) * self.scale[...]
         return x if self.bias is None else x + self.bias[...]
 
 
 class Block(nnx.Module):
     """Attention and MLP, each behind a norm and added to the residual stream."""
 
-    def __init__(self, a: Architecture, index: int, weights: Mapping[str, jax.Array]):
+    def __init__(self, a: Architecture, index: int, weights: Mapping[str, Rows]):
         def norm(name: str) -> Norm | None:
             return _norm(a, f"blocks.{index}.{name}", weights)
 
-        def linear(name: str) -> Linear | None:
-            at = f"blocks.{index}.{name}"
-            return (
-                Linear(weights[f"{at}.kernel"], weights[f"{at}.bias"]) if f"{at}.kernel" in weights else None
+        def both(*names: str) -> tuple[list[Rows], list[jax.Array]]:
+            kernels, biases = (
+                [weights[f"blocks.{index}.{name}.{kind}"] for name in names] for kind in ("kernel", "bias")
             )
+            return kernels, biases
 
         self.architecture, self.index = a, index
         self.act: Act = a.act[index]
         self.norm1, self.norm2 = norm("norm1"), norm("norm2")
         self.query_norm, self.key_norm = norm("query_norm"), norm("key_norm")
-        self.query, self.key, self.value = linear("query"), linear("key"), linear("value")
-        self.out, self.gate, self.up, self.down = linear("out"), linear("gate"), linear("up"), linear("down")
+        self.query_key_value = Maps(*both("query", "key", "value"))
+        self.up = Maps(*both("gate", "up") if a.mlp == "gated" else both("up"))
+        self.out, self.down = (Linear(*(x[0] for x in both(name))) for name in ("out", "down"))
 
     def __call__(
         self, h: jax.Array, kept: Kept, at_T: jax.Array, edits: Edits, see: See
@@ -88,17 +112,15 @@ class Block(nnx.Module):
         mixed, kept = self._attend(h if self.norm1 is None else self.norm1(h), kept, at_T, see)
         h = site("resid_mid", h + site("attn_out", self.out(site("attention.heads", mixed))))
         x = h if self.norm2 is None else self.norm2(h)
-        if self.gate is None:
-            y = site("mlp.act.post", self.act(site("mlp.act.pre", self.up(x))))
-        else:
-            gate = site("mlp.act.post", self.act(site("mlp.act.pre", self.gate(x))))
-            y = site("mlp.post", gate * site("mlp.up", self.up(x)))
+        first, *other = self.up(x)
+        y = site("mlp.act.post", self.act(site("mlp.act.pre", first)))
+        for up in other:  # of a gated MLP
+            y = site("mlp.post", y * site("mlp.up", up))
         return site("resid_post", h + site("mlp_out", self.down(y))), kept
 
     def _attend(self, x: jax.Array, kept: Kept, at_T: jax.Array, see: See) -> tuple[jax.Array, Kept]:
         a = self.architecture
-        q_TxHxK = self.query(x).reshape(-1, a.heads, a.head_width)
-        k_TxGxK, v_TxGxK = (f(x).reshape(-1, a.kv_heads, a.head_width) for f in (self.key, self.value))
+        q_TxHxK, k_TxGxK, v_TxGxK = (y.reshape(len(y), -1, a.head_width) for y in self.query_key_value(x))
         if self.query_norm is not None:
             q_TxHxK, k_TxGxK = self.query_norm(q_TxHxK), self.key_norm(k_TxGxK)
         if a.position == "rope":
@@ -112,30 +134,38 @@ class Block(nnx.Module):
         scores = jnp.einsum("tgrk,gsk->grts", q_TxGxRxK, keys, preferred_element_type=jnp.float32)
         scores = scores / a.head_width**0.5
         scores = jnp.where(jnp.arange(keys.shape[1]) <= at_T[:, None], scores, -jnp.inf)
-        weights = jax.nn.softmax(scores, axis=-1)
+        weights = jnp.exp(scores - jnp.max(scores, -1, keepdims=True))
+        weights = weights / total(weights)[..., None]
         whole = (a.heads, *scores.shape[2:])
         see(self.index, "attention.scores", scores.reshape(whole))
         see(self.index, "attention.weights", weights.reshape(whole))
-        mixed = jnp.einsum(
-            "grts,gsk->tgrk", weights.astype(values.dtype), values, preferred_element_type=jnp.float32
-        )
-        return mixed.reshape(x.shape[0], -1), (keys, values)
+        return self._mixed(weights.astype(values.dtype), values), (keys, values)
+
+    def _mixed(self, weights: jax.Array, values: jax.Array) -> jax.Array:
+        """Return what heads read, (T, H K), by weights (G, R, T, S) of values (G, S, K)."""
+        if weights.shape[2] > 1:
+            mixed = jnp.einsum("grts,gsk->tgrk", weights, values, preferred_element_type=jnp.float32)
+        else:  # so little that to share it out among processors takes longer
+            both = weights[:, :, 0, :, None].astype(jnp.float32) * values[:, None].astype(jnp.float32)
+            mixed = jnp.sum(both, -2)
+        return mixed.reshape(weights.shape[2], -1)
 
 
 class Decoder(nnx.Module):
     """A decoder-only transformer made of given weights, see `Architecture.shapes`.
 
     Blocks are unrolled and each holds its own arrays: in a scan over stacked ones XLA's CPU backend copies every
-    block's weights before it multiplies, which made a token take 3.7 times as long.
+    block's weights before it multiplies, which made a token take 3.7 times as long. Maps and the
+    head may be packed, the table of tokens is an array.
     """
 
-    def __init__(self, a: Architecture, weights: Mapping[str, jax.Array]):
+    def __init__(self, a: Architecture, weights: Mapping[str, Rows]):
         self.architecture = a
         self.tokens = nnx.Param(weights["tokens"])
         self.positions = nnx.Param(weights["positions"]) if a.position == "learned" else None
         self.blocks = nnx.List([Block(a, i, weights) for i in range(a.depth)])
         self.norm = _norm(a, "norm", weights)
-        self.head = None if a.tied else nnx.Param(weights["head"])
+        self.head = _held(weights["head"]) if "head" in weights else None
 
     def __call__(
         self, tokens_T: jax.Array, kept: list[Kept], at_T: jax.Array, edits: Edits, see: See
@@ -153,7 +183,7 @@ class Decoder(nnx.Module):
     def logits(self, h: jax.Array) -> jax.Array:
         """Return logits (T, V) of a residual stream (T, D): norm and head."""
         h = h if self.norm is None else self.norm(h)
-        return product(h, (self.tokens if self.head is None else self.head)[...])
+        return product(h, self.tokens if self.head is None else self.head)
 
     def room(self, positions: int) -> list[Kept]:
         """Return empty keys and values for so many positions."""
@@ -162,7 +192,11 @@ class Decoder(nnx.Module):
         return [(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype)) for _ in range(a.depth)]
 
 
-def _norm(a: Architecture, name: str, weights: Mapping[str, jax.Array]) -> Norm | None:
+def _held(rows: Rows) -> nnx.Param | PackedRows | PairedRows:
+    return rows if isinstance(rows, nnx.Module) else nnx.Param(rows)
+
+
+def _norm(a: Architecture, name: str, weights: Mapping[str, Rows]) -> Norm | None:
     if f"{name}.scale" not in weights:
         return None
     return Norm(a.norm, a.epsilon, weights[f"{name}.scale"], weights.get(f"{name}.bias"))

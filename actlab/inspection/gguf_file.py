@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from actlab.activations import make
 from actlab.errors import InputError, suggest
 from actlab.inspection.architecture import Architecture
 from actlab.inspection.checkpoint import Checkpoint, Found, assemble, row, split
-from actlab.inspection.gguf_header import Header, read_header
+from actlab.inspection.gguf_header import Header, Stored, read_header
 from actlab.inspection.gguf_tokenizer import tokenizer_of
 from actlab.inspection.hf_config import WIDEST
+from actlab.inspection.quantised import Quantised, quantised
 
 TYPES = ("F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K")
 FAMILIES = ("llama", "gpt2", "qwen2", "qwen3")
@@ -63,7 +65,8 @@ def read_gguf(path: Path) -> Checkpoint:
         if left := set(header.tensors) - tensors.used:
             raise InputError(f"tensor {min(left)!r} has no place in a {facts.family} model")
         name = facts.get("general.name", str, Path(path).stem)
-        return Checkpoint(architecture, weights, tokenizer_of(header.metadata), name, str(path))
+        narrow = _narrow(tensors, facts.family, architecture)
+        return Checkpoint(architecture, weights, tokenizer_of(header.metadata), name, str(path), narrow)
     except InputError as e:
         raise InputError(f"{path}: {e}") from None
     except OSError as e:
@@ -195,10 +198,21 @@ class _Tensors:
             raise InputError(
                 f"tensor {name!r} is of type {kind.name}, which is not supported; known: {', '.join(TYPES)}"
             )
-        raw = np.memmap(self.path, np.uint8, "r", stored.offset, (stored.size,))
-        rows = raw.reshape(*stored.shape[:-1], -1)
+        rows = self._rows(stored)
         with np.errstate(all="ignore"):  # a damaged scale is no number; the model shows it as it is
             return _numbers(self.gguf, rows, kind, stored.shape)
+
+    def _rows(self, stored: Stored) -> np.ndarray:
+        raw = np.memmap(self.path, np.uint8, "r", stored.offset, (stored.size,))
+        return raw.reshape(*stored.shape[:-1], -1)
+
+    def quantised(self, name: str) -> Quantised | None:
+        """Return a tensor as the file has it, None if it is not there, no matrix or of a type that stays wide."""
+        stored = self.stored.get(name)
+        if stored is None or len(stored.shape) != 2:
+            return None
+        with np.errstate(all="ignore"):
+            return quantised(self._rows(stored), self.kinds[stored.kind].name)
 
 
 def _numbers(gguf: Any, rows: np.ndarray, kind: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -214,18 +228,34 @@ def _numbers(gguf: Any, rows: np.ndarray, kind: Any, shape: tuple[int, ...]) -> 
 
 
 def _find(tensors: _Tensors, family: str, a: Architecture, name: str) -> Found:
+    called, rows = _located(family, a, name)
+    array = tensors.get(called)
+    return called, None if array is None else rows(array)
+
+
+def _narrow(tensors: _Tensors, family: str, a: Architecture) -> dict[str, Quantised]:
+    """Return the maps and tables that are quantised in the file, as it has them."""
+    found = {}
+    for name, _ in a.shapes():
+        called, rows = _located(family, a, name)
+        if name.endswith((".kernel", "tokens", "head")) and (q := tensors.quantised(called)) is not None:
+            found[name] = q.by_rows(rows)
+    return found
+
+
+def _located(family: str, a: Architecture, name: str) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
+    """Return which tensor a weight is in, and what to take of its rows."""
     block, part, kind = row(name)
     ending = "bias" if kind == "bias" else "weight"
     at = "" if block is None else f"blk.{block}."
     if family == "gpt2" and part in ("query", "key", "value"):
         called = f"{at}attn_qkv.{ending}"
-        return called, split(tensors.get(called), ("query", "key", "value").index(part), 3, called)
+        return called, lambda x: split(x, ("query", "key", "value").index(part), 3, called)
     called = f"{at}{NAMES[part]}.{ending}"
-    array = tensors.get(called)
-    if array is not None and family == "llama" and part in ("query", "key"):
+    if family == "llama" and part in ("query", "key"):
         heads = a.heads if part == "query" else a.kv_heads
-        array = half_split(array, heads, called)
-    return called, array
+        return called, lambda x: half_split(x, heads, called)
+    return called, lambda x: x
 
 
 def half_split(array: np.ndarray, heads: int, called: str) -> np.ndarray:

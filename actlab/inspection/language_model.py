@@ -23,6 +23,7 @@ from actlab.inspection.decoder import Decoder
 from actlab.inspection.interventions import Edits, make_edits
 from actlab.inspection.load import read_checkpoint
 from actlab.inspection.observing import Seen, named
+from actlab.inspection.packed import PackedRows, PairedRows
 from actlab.inspection.programs import Graph, empty, read_texts, write_texts
 from actlab.inspection.sampling import Sampling
 from actlab.inspection.tokenizer import Tokenizer
@@ -53,6 +54,8 @@ class LanguageModel:
         tokenizer: of text.
         graph: of the module `Decoder`, static.
         weights: its arrays.
+        packed: graph and arrays of the same module with narrow weights, for what writes one text: of a checkpoint
+            that has quantised ones, or in bfloat16, on a CPU.
 
     """
 
@@ -61,6 +64,7 @@ class LanguageModel:
     tokenizer: Tokenizer = dataclasses.field(repr=False)
     graph: Graph = dataclasses.field(repr=False)
     weights: nnx.State = dataclasses.field(repr=False)
+    packed: tuple[Graph, nnx.State] | None = dataclasses.field(repr=False, default=None)
 
     @staticmethod
     def of(checkpoint: Checkpoint, dtype: str = "float32") -> LanguageModel:
@@ -85,10 +89,14 @@ class LanguageModel:
             matrix = name.endswith((".kernel", "tokens", "positions", "head"))
             return jnp.asarray(x, DTYPES[dtype] if matrix else jnp.float32)
 
-        weights = {name: cast(name, x) for name, x in checkpoint.weights.items()}
-        graph, state = nnx.split(Decoder(checkpoint.architecture, weights))
         a = checkpoint.architecture
-        return LanguageModel(checkpoint.name, a, checkpoint.tokenizer, Graph(graph), state)
+        weights = {name: cast(name, x) for name, x in checkpoint.weights.items()}
+        graph, state = nnx.split(Decoder(a, weights))
+        packed = None
+        if jax.default_backend() == "cpu" and (narrow := _narrow(checkpoint, weights, dtype)):
+            own, narrow_state = nnx.split(Decoder(a, weights | narrow))
+            packed = Graph(own), narrow_state
+        return LanguageModel(checkpoint.name, a, checkpoint.tokenizer, Graph(graph), state, packed)
 
     def swapped(self, act: Act | str | Any, blocks: Sequence[int] | None = None) -> LanguageModel:
         """Return this model with another activation in all blocks, or in those named; the weights are shared.
@@ -105,12 +113,18 @@ class LanguageModel:
                 raise InputError(f"swap: {i!r} is no block, they are 0 to {a.depth - 1}")
         acts = tuple(new if i in chosen else old for i, old in enumerate(a.act))
         changed = dataclasses.replace(a, act=acts)
-        model = nnx.merge(self.graph.definition, self.weights)
-        model.architecture = changed
-        for block, own in zip(model.blocks, acts, strict=True):
-            block.act, block.architecture = own, changed
-        graph, weights = nnx.split(model)
-        return dataclasses.replace(self, architecture=changed, graph=Graph(graph), weights=weights)
+
+        def swapped(graph: Graph, weights: nnx.State) -> tuple[Graph, nnx.State]:
+            model = nnx.merge(graph.definition, weights)
+            model.architecture = changed
+            for block, own in zip(model.blocks, acts, strict=True):
+                block.act, block.architecture = own, changed
+            definition, state = nnx.split(model)
+            return Graph(definition), state
+
+        graph, weights = swapped(self.graph, self.weights)
+        packed = self.packed and swapped(*self.packed)
+        return dataclasses.replace(self, architecture=changed, graph=graph, weights=weights, packed=packed)
 
     def encode(self, prompt: str | Sequence[Mapping[str, str]] | Sequence[int]) -> list[int]:
         """Return the tokens of a text, of a chat (messages of role and content), or those given.
@@ -258,6 +272,8 @@ class _Job:
         by = self.sampling.filters()
         several = len(self.prompts)
         fixed = (self.model.graph, self.model.weights)
+        # several texts share one reading of the weights, which is as quick as they are wide
+        written = self.model.packed if several == 1 and self.model.packed else fixed
         kept = empty(*fixed, self.room, several)
         lengths = np.asarray([len(p) for p in self.prompts])
         token = np.zeros(several, np.int32)
@@ -282,7 +298,7 @@ class _Job:
         going = np.ones(several, bool)
         for done in range(0, self.new, STEPS):
             seen, drawn, kept = write_texts(
-                *fixed, kept, token, (lengths + done).astype(np.int32), by, self.edits, self.capture, STEPS
+                *written, kept, token, (lengths + done).astype(np.int32), by, self.edits, self.capture, STEPS
             )
             seen, drawn = _host(seen), np.asarray(drawn)
             read = np.concatenate([token[:, None], drawn[:, :-1]], 1)  # what each step read
@@ -345,6 +361,26 @@ def load(source: str | Path = "smollm2", *, dtype: str = "float32") -> LanguageM
 
     """
     return LanguageModel.of(read_checkpoint(source), dtype)
+
+
+def _narrow(
+    checkpoint: Checkpoint, weights: Mapping[str, jax.Array], dtype: str
+) -> dict[str, PackedRows | PairedRows]:
+    """Return the maps and the head that can be kept narrow, packed."""
+    if dtype == "bfloat16":
+        narrow = {
+            name: PairedRows(x)
+            for name, x in weights.items()
+            if name.endswith((".kernel", "tokens", "head")) and x.shape[1] % 2 == 0
+        }
+    else:
+        narrow = {name: PackedRows(q) for name, q in checkpoint.quantised.items()}
+    table = narrow.pop(
+        "tokens", None
+    )  # of which a token is one row, and the head where it has none of its own
+    if table is not None and checkpoint.architecture.tied:
+        narrow["head"] = table
+    return narrow
 
 
 def _room(needed: int) -> int:

@@ -149,7 +149,7 @@ def _of_sites(a: Architecture, capture: Capture, taken: Taken) -> Seen:
     if blocks := measured.get("mlp.act.pre"):
         seen["site.mlp.act.pre.saturated"] = _saturated(a, blocks, taken["mlp.act.pre"])
     for site, blocks in capture.kept(a).items():
-        seen |= {f"value.blocks.{i}.{site}": taken[site][i] for i in blocks}
+        seen[f"values.{site}"] = jnp.stack([taken[site][i] for i in blocks], 1)
     return seen
 
 
@@ -165,7 +165,8 @@ def named(seen: Mapping[str, np.ndarray], a: Architecture, capture: Capture) -> 
     """Return records on the host by the names that `Trace` has for them: views, nothing is copied.
 
     A program returns its many small numbers in few arrays, ``sites.<width>`` (T, M, N) of N vectors and ``heads``
-    (T, M, L, H), M measures each: an array costs as much time as thousands of numbers.
+    (T, M, L, H), M measures each, and vectors kept whole as ``values.<site>`` (T, N, W): an array costs as much time
+    as thousands of numbers.
     """
     measured, arrays = capture.measured(a), dict(seen)
     for width, places in alike(a, measured).items():
@@ -173,6 +174,9 @@ def named(seen: Mapping[str, np.ndarray], a: Architecture, capture: Capture) -> 
         for site in dict.fromkeys(site for site, _ in places):
             own = slice(begin, begin := begin + len(measured[site]))
             arrays |= {f"site.{site}.{name}": whole[:, m, own] for m, name in enumerate(Vector._fields)}
+    for site, blocks in capture.kept(a).items():
+        whole = arrays.pop(f"values.{site}")
+        arrays |= {f"value.blocks.{i}.{site}": whole[:, n] for n, i in enumerate(blocks)}
     if capture.heads:
         whole = arrays.pop("heads")
         arrays |= {f"heads.{name}": whole[:, m] for m, name in enumerate(Heads._fields)}
@@ -203,7 +207,8 @@ def _of_units(a: Architecture, k: int, taken: Taken) -> Seen:
 
     def largest(pre: jax.Array, post: jax.Array, value: jax.Array) -> tuple[jax.Array, ...]:
         _, index = jax.lax.top_k(jnp.abs(value), k)
-        return index.astype(jnp.int32), *(jnp.take_along_axis(x, index, -1) for x in (pre, post, value))
+        index = index.astype(jnp.int32)
+        return index, *(jnp.take_along_axis(x, index, -1) for x in (pre, post, value))
 
     several = _by_block(largest, taken["mlp.act.pre"], taken["mlp.act.post"], taken[out])
     names = ("index", "pre", "post", "value")

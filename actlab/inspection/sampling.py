@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from actlab.errors import InputError
+from actlab.inspection.measures import first_largest
 
 
 class Filters(NamedTuple):
@@ -95,7 +96,7 @@ def filtered(logits: jax.Array, by: Filters) -> jax.Array:
 
 
 def _greedy(logits: jax.Array) -> jax.Array:
-    alone = jnp.arange(logits.shape[-1]) == jnp.argmax(logits, -1, keepdims=True)
+    alone = jnp.arange(logits.shape[-1]) == first_largest(logits)[..., None]
     return jnp.where(alone, 0.0, -jnp.inf)
 
 
@@ -136,6 +137,9 @@ def _above(x: jax.Array, enough) -> jax.Array:
 
 def draw(logits: jax.Array, by: Filters, position: jax.Array) -> jax.Array:
     """Return a token, int32, of filtered ``logits`` (V,)."""
-    key = jax.random.fold_in(jax.random.key(by.seed), position)
-    noise = jnp.where(by.temperature == 0, 0.0, jax.random.gumbel(key, logits.shape, jnp.float32))
-    return jnp.argmax(logits + noise).astype(jnp.int32)
+
+    def noisy(x: jax.Array) -> jax.Array:
+        key = jax.random.fold_in(jax.random.key(by.seed), position)
+        return x + jax.random.gumbel(key, x.shape, jnp.float32)
+
+    return first_largest(jax.lax.cond(by.temperature == 0, lambda x: x, noisy, logits))

@@ -2,16 +2,22 @@
 
 import dataclasses
 import json
+import tempfile
 from functools import cache
 from pathlib import Path
 
+import gguf
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from made_gguf import small_bpe, small_llama, write_gguf
 
 import actlab
 from actlab.errors import InputError
 from actlab.inspection import PLAIN, Capture, Sampling, Trace, join, load
+from actlab.inspection.gguf_file import read_gguf
+from actlab.inspection.language_model import LanguageModel
 from actlab.inspection.observing import _saturated
 from actlab.inspection.sampling import filtered
 
@@ -57,6 +63,52 @@ def test_a_text_given_has_the_records_of_one_written():
             continue  # near ties, and a share of a handful
         scale = np.nanmax(np.abs(np.where(np.isfinite(x), x, 0))) + 1e-9
         np.testing.assert_allclose(again[name][:-1] / scale, x[:-1] / scale, atol=3e-4, err_msg=name)
+
+
+@cache
+def quantised():
+    """A model whose file has numbers of four bits and a table of eight."""
+    a, weights = small_llama()
+    weights = {name: 0.2 * w for name, w in weights.items()}
+    table = gguf.quants.quantize(weights["tokens"], gguf.GGMLQuantizationType.Q8_0)
+    with tempfile.TemporaryDirectory() as folder:
+        raw = {"token_embd.weight": (table, "Q8_0")}
+        path = write_gguf(Path(folder, "x.gguf"), a, weights, "llama", kind="Q4_1", raw=raw, tokens=small_bpe)
+        return LanguageModel.of(read_gguf(path))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changed", [{}, {"swap": {"act": "relu"}}])
+def test_narrow_weights_write_what_wide_ones_do(changed):
+    narrow = quantised()
+    assert narrow.packed is not None
+    wide = dataclasses.replace(narrow, packed=None)
+    one, other = (
+        m.generate("ab", max_new_tokens=9, capture=Capture(values=("*",)), stop_at_end=False, **changed)
+        for m in (narrow, wide)
+    )
+    assert (one.tokens == other.tokens).all() and one.arrays.keys() == other.arrays.keys()
+    different = 0
+    for name, x in other.arrays.items():
+        if name.startswith(("value", "next.entropy", "heads.entropy")):
+            np.testing.assert_allclose(one[name], x, rtol=1e-4, atol=1e-5, err_msg=name)
+            different += (one[name] != x).any()
+    assert different  # they were not the same program
+
+
+@pytest.mark.slow
+def test_bfloat16_in_pairs_writes_as_bfloat16_does():
+    jax.config.update(
+        "jax_disable_most_optimizations", False
+    )  # XLA's unoptimised CPU code has no such products
+    narrow = load(TINY, dtype="bfloat16")
+    assert narrow.packed is not None
+    one, other = (
+        m.generate(TEXT, max_new_tokens=8, stop_at_end=False)
+        for m in (narrow, dataclasses.replace(narrow, packed=None))
+    )
+    assert (one.tokens == other.tokens).all()
+    np.testing.assert_allclose(one["next.entropy"], other["next.entropy"], rtol=0.02)
 
 
 def test_a_text_is_read_in_passes_of_two_sizes():

@@ -22,6 +22,21 @@ NAMES = {
 WHOLE = {"tokens": "token_embd.weight", "positions": "position_embd.weight", "head": "output.weight"}
 
 
+# bytes of a block and its numbers, and where in it float16 stand
+SIZES = {"Q4_0": (18, 32), "Q4_1": (20, 32), "Q8_0": (34, 32), "Q4_K": (144, 256), "Q6_K": (210, 256)}
+HALVES = {"Q4_0": (0,), "Q4_1": (0, 2), "Q8_0": (0,), "Q4_K": (0, 2), "Q6_K": (208,)}
+
+
+def blocks(kind, rows, several, seed=0):
+    """Return bytes of random blocks, (rows, several blocks), and how many numbers a row has."""
+    rng = np.random.default_rng(seed)
+    size, numbers = SIZES[kind]
+    data = rng.integers(256, size=(rows * several, size)).astype(np.uint8)
+    for at in HALVES[kind]:
+        data[:, at : at + 2] = rng.normal(scale=0.02, size=(len(data), 1)).astype(np.float16).view(np.uint8)
+    return data.reshape(rows, -1), several * numbers
+
+
 def interleaved(w, heads):
     """Return rows with the two of a pair side by side, as llama.cpp's converter writes those of queries and keys."""
     return w.reshape(heads, 2, len(w) // heads // 2, *w.shape[1:]).swapaxes(1, 2).reshape(w.shape)

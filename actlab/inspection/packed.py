@@ -1,0 +1,132 @@
+"""Weights that stay narrow in memory while tokens are written.
+
+Each token reads every weight once, so on a CPU it takes as long as their bytes do. XLA's CPU backend widens narrow
+numbers in memory before it multiplies, which takes longer than wide ones do; what is here takes 32-bit words apart in
+registers.
+
+Shapes: N rows (outputs), D columns (inputs), B blocks of columns with a scale and an offset each, T tokens.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from actlab.inspection.measures import total
+from actlab.inspection.quantised import Quantised
+
+TERMS = 16  # products that are added before the scale is taken: with twice as many, registers run out
+
+
+class PackedRows(nnx.Module):
+    """Quantised rows: ``x`` (T, D) to their products (T, N), float32.
+
+    The numbers of a word are taken where they stand, as multiples of powers of two that ``x`` is divided by: both are
+    exact. The weights are those that the file stands for; sums are taken in another order than those of wide rows.
+    What is infinite in ``x`` becomes NaN where a number is 0.
+    """
+
+    def __init__(self, q: Quantised):
+        bits = 4 if q.numbers.max(initial=0) < 16 else 8
+        several = 32 // bits
+        n, wide = q.numbers.shape
+        parts = q.numbers.reshape(n, wide // several, several).astype(np.uint32)
+        words = functools.reduce(
+            np.bitwise_or, (parts[..., k] << np.uint32(bits * k) for k in range(several))
+        )
+        block = wide // q.scale.shape[1]
+        together = TERMS // several  # words that one copy of their scale serves
+        copies = block // TERMS
+        self.words = nnx.Param(jnp.asarray(np.ascontiguousarray(words.T).reshape(-1, together, n)))
+        self.scale = nnx.Param(jnp.asarray(np.repeat(q.scale.T, copies, 0)))
+        self.offset = nnx.Param(jnp.asarray(np.ascontiguousarray(q.offset.T)))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Return (T, N) of ``x`` (T, D)."""
+        return _by_tokens(self._one, self.words[...], x)
+
+    def _one(self, words_RxGxN: jax.Array, x_D: jax.Array) -> jax.Array:
+        rows, together, _ = words_RxGxN.shape
+        several = x_D.size // (rows * together)
+        bits = 32 // several
+        x_RxGxS = x_D.reshape(rows, together, several)
+        weighted = 0.0
+        for g in range(together):
+            for k in range(several):
+                own = words_RxGxN[:, g]
+                last = k == several - 1
+                own = own >> (bits * k) if last else own & np.uint32((1 << bits) - 1 << bits * k)
+                number = own.astype(jnp.int32).astype(jnp.float32)
+                weighted += number * (
+                    x_RxGxS[:, g, k, None] * np.float32(1.0 if last else 2.0 ** (-bits * k))
+                )
+        offset_BxN = self.offset[...]
+        shift_RxN = jnp.repeat(offset_BxN, rows // len(offset_BxN), 0)
+        x_R = jax.lax.optimization_barrier(total(x_D.reshape(rows, -1)))  # once, not anew for every output
+        return _sum(weighted * self.scale[...] + shift_RxN * x_R[:, None])
+
+    def alike(self, other: PackedRows) -> bool:
+        """Return whether these and others can be `joined`."""
+        mine, own = ([x[...].shape[:-1] for x in (rows.words, rows.offset)] for rows in (self, other))
+        return mine == own
+
+    @staticmethod
+    def joined(parts: Sequence[PackedRows]) -> PackedRows:
+        """Return the rows of all one after the other."""
+        new = nnx.clone(parts[0])
+        for name in ("words", "scale", "offset"):
+            setattr(new, name, nnx.Param(jnp.concatenate([getattr(p, name)[...] for p in parts], -1)))
+        return new
+
+
+class PairedRows(nnx.Module):
+    """Rows of bfloat16, two numbers in a word: ``x`` (T, D), rounded to it, to their products (T, N), float32."""
+
+    def __init__(self, rows: jax.Array):
+        bits = np.asarray(rows).view(np.uint16).astype(np.uint32)
+        half = bits.shape[1] // 2
+        self.words = nnx.Param(jnp.asarray(np.ascontiguousarray((bits[:, :half] << 16 | bits[:, half:]).T)))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Return (T, N) of ``x`` (T, D)."""
+        return _by_tokens(self._one, self.words[...], x.astype(jnp.bfloat16).astype(jnp.float32))
+
+    def _one(self, words: jax.Array, x_D: jax.Array) -> jax.Array:
+        one, other = (x[:, None] for x in jnp.split(x_D, 2))
+
+        def wide(bits: jax.Array) -> jax.Array:
+            return jax.lax.bitcast_convert_type(bits, jnp.float32)
+
+        return _sum(wide(words & np.uint32(0xFFFF0000)) * one + wide(words << 16) * other)
+
+    def alike(self, other: PairedRows) -> bool:
+        """Return whether these and others can be `joined`."""
+        return self.words.shape[0] == other.words.shape[0]
+
+    @staticmethod
+    def joined(parts: Sequence[PairedRows]) -> PairedRows:
+        """Return the rows of all one after the other."""
+        new = nnx.clone(parts[0])
+        new.words = nnx.Param(jnp.concatenate([p.words[...] for p in parts], -1))
+        return new
+
+
+def _sum(terms_RxN: jax.Array) -> jax.Array:
+    """Return the sums over rows, as a product.
+
+    XLA's CPU backend takes many words apart at a time where it writes what comes of them, but one by one in a sum.
+    """
+    return total(terms_RxN.T)
+
+
+def _by_tokens(one, words: jax.Array, x_TxD: jax.Array) -> jax.Array:
+    def tied(x_D: jax.Array) -> jax.Array:
+        # else all words would be taken apart once, before the loop over tokens
+        return one(*jax.lax.optimization_barrier((words, x_D)))
+
+    return tied(x_TxD[0])[None] if len(x_TxD) == 1 else jax.lax.map(tied, x_TxD)
