@@ -17,12 +17,12 @@ from actlab.activations import Act
 from actlab.inspection.architecture import Architecture
 from actlab.inspection.interventions import Edits, edited
 from actlab.inspection.measures import total
-from actlab.inspection.packed import PackedRows, PairedRows
+from actlab.inspection.packed import PackedRows
 from actlab.nn.attention import rotate
 
 See = Callable[[int, str, jax.Array], None]
 Kept = tuple[jax.Array, jax.Array]  # keys and values of a block, (G, S, K) each: as products take them
-Rows = jax.Array | PackedRows | PairedRows
+Rows = jax.Array | PackedRows
 
 
 class Linear(nnx.Module):
@@ -41,7 +41,7 @@ class Maps(nnx.Module):
 
     def __init__(self, kernels: Sequence[Rows], biases: Sequence[jax.Array]):
         self.sizes, first = tuple(len(bias) for bias in biases), kernels[0]
-        if isinstance(first, nnx.Module) and all(type(k) is type(first) and first.alike(k) for k in kernels):
+        if all(isinstance(k, PackedRows) and k.alike(first) for k in kernels):
             kernels, biases = [first.joined(kernels)], [jnp.concatenate(biases)]
         self.maps = nnx.List([Linear(*both) for both in zip(kernels, biases, strict=True)])
 
@@ -52,7 +52,7 @@ class Maps(nnx.Module):
         return jnp.split(self.maps[0](x), np.cumsum(self.sizes)[:-1], -1)
 
 
-def product(x: jax.Array, held: nnx.Param | PackedRows | PairedRows) -> jax.Array:
+def product(x: jax.Array, held: nnx.Param | PackedRows) -> jax.Array:
     """Return ``x`` (T, D) times rows (N, D) transposed, (T, N) float32."""
     if not isinstance(held, nnx.Param):
         return held(x)
@@ -130,8 +130,8 @@ class Block(nnx.Module):
             jax.lax.dynamic_update_slice(old, jnp.swapaxes(new, 0, 1).astype(old.dtype), (0, at_T[0], 0))
             for old, new in zip(kept, (k_TxGxK, v_TxGxK), strict=True)
         )
-        q_TxGxRxK = q_TxHxK.reshape(-1, a.kv_heads, a.heads // a.kv_heads, a.head_width).astype(keys.dtype)
-        scores = jnp.einsum("tgrk,gsk->grts", q_TxGxRxK, keys, preferred_element_type=jnp.float32)
+        q_TxGxRxK = q_TxHxK.reshape(-1, a.kv_heads, a.heads // a.kv_heads, a.head_width)
+        scores = jnp.einsum("tgrk,gsk->grts", *_wide(q_TxGxRxK, keys))
         scores = scores / a.head_width**0.5
         scores = jnp.where(jnp.arange(keys.shape[1]) <= at_T[:, None], scores, -jnp.inf)
         weights = jnp.exp(scores - jnp.max(scores, -1, keepdims=True))
@@ -139,16 +139,22 @@ class Block(nnx.Module):
         whole = (a.heads, *scores.shape[2:])
         see(self.index, "attention.scores", scores.reshape(whole))
         see(self.index, "attention.weights", weights.reshape(whole))
-        return self._mixed(weights.astype(values.dtype), values), (keys, values)
+        return _mixed(weights, values), (keys, values)
 
-    def _mixed(self, weights: jax.Array, values: jax.Array) -> jax.Array:
-        """Return what heads read, (T, H K), by weights (G, R, T, S) of values (G, S, K)."""
-        if weights.shape[2] > 1:
-            mixed = jnp.einsum("grts,gsk->tgrk", weights, values, preferred_element_type=jnp.float32)
-        else:  # so little that to share it out among processors takes longer
-            both = weights[:, :, 0, :, None].astype(jnp.float32) * values[:, None].astype(jnp.float32)
-            mixed = jnp.sum(both, -2)
-        return mixed.reshape(weights.shape[2], -1)
+
+def _mixed(weights: jax.Array, values: jax.Array) -> jax.Array:
+    """Return what heads read, (T, H K), by weights (G, R, T, S) of values (G, S, K)."""
+    weights, values = _wide(weights, values)
+    if weights.shape[2] > 1:
+        mixed = jnp.einsum("grts,gsk->tgrk", weights, values)
+    else:  # so little that to share it out among processors takes longer
+        mixed = jnp.sum(weights[:, :, 0, :, None] * values[:, None], -2)
+    return mixed.reshape(weights.shape[2], -1)
+
+
+def _wide(x: jax.Array, kept: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return both as float32, the first rounded as what is kept: XLA has no such products of others on a CPU."""
+    return x.astype(kept.dtype).astype(jnp.float32), kept.astype(jnp.float32)
 
 
 class Decoder(nnx.Module):
@@ -192,7 +198,7 @@ class Decoder(nnx.Module):
         return [(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype)) for _ in range(a.depth)]
 
 
-def _held(rows: Rows) -> nnx.Param | PackedRows | PairedRows:
+def _held(rows: Rows) -> nnx.Param | PackedRows:
     return rows if isinstance(rows, nnx.Module) else nnx.Param(rows)
 
 

@@ -84,38 +84,6 @@ class PackedRows(nnx.Module):
         return new
 
 
-class PairedRows(nnx.Module):
-    """Rows of bfloat16, two numbers in a word: ``x`` (T, D), rounded to it, to their products (T, N), float32."""
-
-    def __init__(self, rows: jax.Array):
-        bits = np.asarray(rows).view(np.uint16).astype(np.uint32)
-        half = bits.shape[1] // 2
-        self.words = nnx.Param(jnp.asarray(np.ascontiguousarray((bits[:, :half] << 16 | bits[:, half:]).T)))
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Return (T, N) of ``x`` (T, D)."""
-        return _by_tokens(self._one, self.words[...], x.astype(jnp.bfloat16).astype(jnp.float32))
-
-    def _one(self, words: jax.Array, x_D: jax.Array) -> jax.Array:
-        one, other = (x[:, None] for x in jnp.split(x_D, 2))
-
-        def wide(bits: jax.Array) -> jax.Array:
-            return jax.lax.bitcast_convert_type(bits, jnp.float32)
-
-        return _sum(wide(words & np.uint32(0xFFFF0000)) * one + wide(words << 16) * other)
-
-    def alike(self, other: PairedRows) -> bool:
-        """Return whether these and others can be `joined`."""
-        return self.words.shape[0] == other.words.shape[0]
-
-    @staticmethod
-    def joined(parts: Sequence[PairedRows]) -> PairedRows:
-        """Return the rows of all one after the other."""
-        new = nnx.clone(parts[0])
-        new.words = nnx.Param(jnp.concatenate([p.words[...] for p in parts], -1))
-        return new
-
-
 def _sum(terms_RxN: jax.Array) -> jax.Array:
     """Return the sums over rows, as a product.
 

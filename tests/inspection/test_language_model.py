@@ -97,18 +97,14 @@ def test_narrow_weights_write_what_wide_ones_do(changed):
 
 
 @pytest.mark.slow
-def test_bfloat16_in_pairs_writes_as_bfloat16_does():
+def test_bfloat16_writes_what_float32_does_until_it_is_close():
     jax.config.update(
         "jax_disable_most_optimizations", False
     )  # XLA's unoptimised CPU code has no such products
-    narrow = load(TINY, dtype="bfloat16")
-    assert narrow.packed is not None
-    one, other = (
-        m.generate(TEXT, max_new_tokens=8, stop_at_end=False)
-        for m in (narrow, dataclasses.replace(narrow, packed=None))
-    )
-    assert (one.tokens == other.tokens).all()
-    np.testing.assert_allclose(one["next.entropy"], other["next.entropy"], rtol=0.02)
+    narrow = load(TINY, dtype="bfloat16").generate(TEXT, max_new_tokens=8, stop_at_end=False)
+    wide = lm().generate(TEXT, max_new_tokens=8, stop_at_end=False)
+    assert (narrow.tokens == wide.tokens).all()
+    assert 0 < np.abs(narrow["next.entropy"] - wide["next.entropy"]).max() < 0.1
 
 
 def test_a_text_is_read_in_passes_of_two_sizes():

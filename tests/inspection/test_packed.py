@@ -1,12 +1,11 @@
 import gguf
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
 from made_gguf import SIZES, blocks
 
-from actlab.inspection.packed import PackedRows, PairedRows
+from actlab.inspection.packed import PackedRows
 from actlab.inspection.quantised import quantised
 
 
@@ -53,21 +52,6 @@ def test_joined_they_are_one_after_the_other(kind):
 def test_of_other_blocks_or_bits_they_are_not_alike():
     four, six, eight = (packed(kind, several=n)[0] for kind, n in (("Q4_0", 8), ("Q6_K", 1), ("Q8_0", 8)))
     assert not four.alike(six) and not four.alike(eight) and not six.alike(eight)
-
-
-@pytest.mark.parametrize("tokens", [1, 2])
-def test_bfloat16_in_pairs(tokens):
-    rng = np.random.default_rng(0)
-    weights, x = (jnp.asarray(rng.normal(size=(n, 34)), jnp.bfloat16) for n in (7, tokens))
-    module = PairedRows(weights)
-    assert module.words[...].shape == (17, 7)
-    (got,) = rows_of(x.astype(jnp.float32), module)
-    want = np.asarray(x, np.float64) @ np.asarray(weights, np.float64).T
-    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
-    (rounded,) = rows_of(
-        x.astype(jnp.float32) * 1.001, module
-    )  # to bfloat16, as a product of that dtype does
-    np.testing.assert_array_equal(rounded, got)
 
 
 @pytest.mark.parametrize("make", [lambda: packed("Q4_1"), lambda: packed("Q8_0")])
