@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import threading
@@ -67,16 +68,23 @@ class Desk:
 
     def _open(self) -> None:
         try:
-            model = self.load()
+            whole = self.load()
+            # wide weights write at half the speed, but are compiled in a fraction of the time: first these
+            model = dataclasses.replace(whole, packed=None)
             self.state, self.told = "compiling", "compiling, or fetching what was compiled before"
-            for _ in model.stream("a", max_new_tokens=1, capture=watched(model)):
-                pass
+
+            def compiled(model: LanguageModel, tokens: list[int] | str, new: int) -> None:
+                for _ in model.stream(tokens, max_new_tokens=new, capture=watched(model)):
+                    pass
+
+            compiled(model, "a", 1)
             self.model = model
             self.state, self.told, self._ready = "ready", "ready", time.monotonic()
             # a longer text has a program of its own: nobody with a short one waits for it
-            longer = [0] * min(CHUNK, model.architecture.context)
-            for _ in model.stream(longer, max_new_tokens=0, capture=watched(model)):
-                pass
+            compiled(model, [0] * min(CHUNK, model.architecture.context), 0)
+            if whole.packed is not None:
+                compiled(whole, "a", 1)
+                self.model = whole
         except InputError as error:
             self.state, self.told = "failed", " ".join(str(error).split())
         except Exception as error:
@@ -185,7 +193,10 @@ class Desk:
             jax.clear_caches()
             self._programs.clear()
         self._programs.add(key)
-        return self.model if swap is None else self.model.swapped(swap)
+        changed = swap is not None or ablate or what
+        # what is asked for once is compiled for wide weights, which takes less than they take longer to write
+        model = dataclasses.replace(self.model, packed=None) if changed else self.model
+        return model if swap is None else model.swapped(swap)
 
 
 def watched(model: LanguageModel, *, lens: bool = False) -> Capture:

@@ -48,27 +48,13 @@ class PackedRows(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Return (T, N) of ``x`` (T, D)."""
-        return _by_tokens(self._one, self.words[...], x)
 
-    def _one(self, words_RxGxN: jax.Array, x_D: jax.Array) -> jax.Array:
-        rows, together, _ = words_RxGxN.shape
-        several = x_D.size // (rows * together)
-        bits = 32 // several
-        x_RxGxS = x_D.reshape(rows, together, several)
-        weighted = 0.0
-        for g in range(together):
-            for k in range(several):
-                own = words_RxGxN[:, g]
-                last = k == several - 1
-                own = own >> (bits * k) if last else own & np.uint32((1 << bits) - 1 << bits * k)
-                number = own.astype(jnp.int32).astype(jnp.float32)
-                weighted += number * (
-                    x_RxGxS[:, g, k, None] * np.float32(1.0 if last else 2.0 ** (-bits * k))
-                )
-        offset_BxN = self.offset[...]
-        shift_RxN = jnp.repeat(offset_BxN, rows // len(offset_BxN), 0)
-        x_R = jax.lax.optimization_barrier(total(x_D.reshape(rows, -1)))  # once, not anew for every output
-        return _sum(weighted * self.scale[...] + shift_RxN * x_R[:, None])
+        def one(x_D: jax.Array) -> jax.Array:
+            # tied to x: else all words would be taken apart once, before a loop over tokens
+            words, x_D = jax.lax.optimization_barrier((self.words[...], x_D))
+            return _product(words, self.scale[...], self.offset[...], x_D)
+
+        return one(x[0])[None] if len(x) == 1 else jax.lax.map(one, x)
 
     def alike(self, other: PackedRows) -> bool:
         """Return whether these and others can be `joined`."""
@@ -84,17 +70,26 @@ class PackedRows(nnx.Module):
         return new
 
 
-def _sum(terms_RxN: jax.Array) -> jax.Array:
-    """Return the sums over rows, as a product.
-
-    XLA's CPU backend takes many words apart at a time where it writes what comes of them, but one by one in a sum.
-    """
-    return jnp.dot(jnp.ones(len(terms_RxN)), terms_RxN, precision="highest")
-
-
-def _by_tokens(one, words: jax.Array, x_TxD: jax.Array) -> jax.Array:
-    def tied(x_D: jax.Array) -> jax.Array:
-        # else all words would be taken apart once, before the loop over tokens
-        return one(*jax.lax.optimization_barrier((words, x_D)))
-
-    return tied(x_TxD[0])[None] if len(x_TxD) == 1 else jax.lax.map(tied, x_TxD)
+@jax.jit  # traced once for all maps of a size
+def _product(
+    words_RxGxN: jax.Array, scale_RxN: jax.Array, offset_BxN: jax.Array, x_D: jax.Array
+) -> jax.Array:
+    rows, together, _ = words_RxGxN.shape
+    several = x_D.size // (rows * together)
+    bits = 32 // several
+    x_RxGxS = x_D.reshape(rows, together, several)
+    weighted = 0.0
+    for g in range(together):
+        for k in range(several):
+            own, power = words_RxGxN[:, g], bits * k
+            if k == several - 1:
+                own, power = own >> power, 0
+            else:
+                own = own & np.uint32((1 << bits) - 1 << power)
+            weighted += own.astype(jnp.int32).astype(jnp.float32) * (x_RxGxS[:, g, k, None] * 2.0**-power)
+    shift_RxN = jnp.repeat(offset_BxN, rows // len(offset_BxN), 0)
+    x_R = jax.lax.optimization_barrier(total(x_D.reshape(rows, -1)))  # once, not anew for every output
+    terms_RxN = weighted * scale_RxN + shift_RxN * x_R[:, None]
+    # summed as a product: XLA's CPU backend takes many words apart at a time where it writes what comes of them, but
+    # one by one within a sum
+    return jnp.dot(jnp.ones(rows), terms_RxN, precision="highest")
