@@ -44,6 +44,14 @@ def total(x: jax.Array) -> jax.Array:
     return jnp.dot(x, jnp.ones(x.shape[-1], x.dtype), precision="highest")
 
 
+def top(sizes: jax.Array) -> jax.Array:
+    """Return the largest of ``sizes`` (..., D), none of them negative; NaN where one is NaN.
+
+    XLA's CPU backend (jax 0.10 to 0.12) passes NaN over in a maximum of many numbers, not in their sum.
+    """
+    return jnp.where(jnp.isnan(total(sizes)), jnp.nan, jnp.max(sizes, -1))
+
+
 def vector(x: jax.Array) -> Vector:
     """Return the measures of ``x`` (..., D).
 
@@ -58,7 +66,7 @@ def vector(x: jax.Array) -> Vector:
     def average(values: jax.Array) -> jax.Array:
         return total(values.astype(jnp.float32)) / x.shape[-1]
 
-    largest = jnp.max(jnp.abs(x), -1)
+    largest = top(jnp.abs(x))
     scale = jnp.where(largest > 0, largest, 1.0)
     y = x / scale[..., None]
     square = average(y * y)
@@ -115,12 +123,12 @@ def heads(scores: jax.Array, weights: jax.Array, at_T: jax.Array) -> Heads:
     key_S = jnp.arange(scores.shape[-1])
     back_TxS = at_T[:, None] - key_S
     others_TxS = (back_TxS >= 0) & (key_S > 0)
-    top = jnp.max(scores, -1, where=others_TxS, initial=-jnp.inf)
-    s = jnp.where(others_TxS, scores - top[..., None], 0.0)
+    high = jnp.max(scores, -1, where=others_TxS, initial=-jnp.inf)
+    s = jnp.where(others_TxS, scores - high[..., None], 0.0)
     e = jnp.where(others_TxS, jnp.exp(s), 0.0)
     whole = total(e)
     rest = jnp.log(whole) - total(e * s) / whole
-    ahead = scores[..., 0] - (top + jnp.log(whole))  # ln p / (1 - p)
+    ahead = scores[..., 0] - (high + jnp.log(whole))  # ln p / (1 - p)
     first, others = jax.nn.sigmoid(ahead), jax.nn.sigmoid(-ahead)
     entropy = first * jax.nn.softplus(-ahead) + others * (jax.nn.softplus(ahead) + rest)
     entropy = jnp.where(at_T > 0, entropy, 0.0 * scores[..., 0])  # 0 where there is no other, NaN stays
@@ -129,7 +137,7 @@ def heads(scores: jax.Array, weights: jax.Array, at_T: jax.Array) -> Heads:
         entropy=entropy,
         normalized=jnp.where(jnp.isnan(entropy) | (n > 1), entropy / jnp.log(jnp.maximum(n, 2.0)), 0.0),
         effective=jnp.exp(entropy),
-        largest=jnp.max(weights, -1),
+        largest=top(weights),
         first=weights[..., 0],
         entropy_rest=rest,
         distance=total(weights * jnp.maximum(back_TxS, 0).astype(jnp.float32)),
@@ -151,8 +159,7 @@ def distribution(logits: jax.Array, k: int) -> Distribution:
     >>> round(float(d.entropy), 4), d.candidates.tolist(), jnp.exp(d.log_probabilities).round(4).tolist()
     (1.0397, [0, 2], [0.5, 0.25])
     """
-    top = jnp.max(logits, -1, keepdims=True)
-    s = logits - top
+    s = logits - jnp.max(logits, -1, keepdims=True)
     e = jnp.exp(s)
     whole = jnp.sum(e, -1)
     entropy = jnp.log(whole) - jnp.sum(jnp.where(e > 0, e * s, e), -1) / whole
@@ -176,7 +183,8 @@ def largest(x: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
         return values, index.astype(jnp.int32)
     padded = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, runs * RUN - size)], constant_values=-jnp.inf)
     apart = padded.reshape(*x.shape[:-1], runs, RUN)
-    _, best = jax.lax.top_k(jnp.max(apart, -1), k)
+    found = jnp.where(jnp.isnan(apart), jnp.inf, apart)  # see `top`
+    _, best = jax.lax.top_k(jnp.max(found, -1), k)
     best = jnp.sort(best, -1)  # so that of equal numbers the first stays first
     values, at = jax.lax.top_k(
         jnp.take_along_axis(apart, best[..., None], -2).reshape(*x.shape[:-1], k * RUN), k
@@ -192,7 +200,6 @@ def first_largest(x: jax.Array) -> jax.Array:
     >>> int(first_largest(jnp.array([1.0, 3.0, 2.0, 3.0])))
     1
     """
-    top = jnp.max(x, -1, keepdims=True)
-    here = (x == top) | jnp.isnan(x)
+    here = (x == jnp.max(x, -1, keepdims=True)) | jnp.isnan(x)
     places = jnp.arange(x.shape[-1], dtype=jnp.int32)
     return jnp.min(jnp.where(here, places, x.shape[-1]), -1)

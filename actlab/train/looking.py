@@ -134,6 +134,9 @@ class Looks:
             ("head", "logits.max"): logits.max(),
             ("head", "logits.row_sum_error"): jnp.max(jnp.abs(logits.sum(-1) - 1.0)),
         }
+        # XLA's CPU backend (jax 0.10 to 0.12) passes NaN over in a maximum of many numbers, not in their sum
+        nothing = jnp.isnan(jnp.abs(logits).sum())
+        row = {key: jnp.where(nothing, jnp.nan, x) for key, x in row.items()}
         if self.setup.stats.level == "full":
             bound, observer = self.program.bound(state), self.program.watcher(state)
             for site in self.observer.units:
