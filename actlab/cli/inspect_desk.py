@@ -83,8 +83,11 @@ class Desk:
             # a longer text has a program of its own: nobody with a short one waits for it
             compiled(model, [0] * min(CHUNK, model.architecture.context), 0)
             if whole.packed is not None:
-                compiled(whole, "a", 1)
-                self.model = whole
+                try:
+                    compiled(whole, "a", 1)
+                    self.model = whole
+                except Exception:
+                    log.exception("narrow weights are not used: wide ones write on")
         except InputError as error:
             self.state, self.told = "failed", " ".join(str(error).split())
         except Exception as error:

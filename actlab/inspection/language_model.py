@@ -54,8 +54,8 @@ class LanguageModel:
         tokenizer: of text.
         graph: of the module `Decoder`, static.
         weights: its arrays.
-        packed: graph and arrays of the same module with the weights as narrow as their file has them, for what writes
-            one text: in float32 on a CPU, where it halves the time.
+        packed: graph and arrays of the same module with narrow weights, if the checkpoint has them: for what writes
+            one text in float32 on a CPU, where it halves the time. Whoever replaces ``weights`` sets this to None.
 
     """
 

@@ -168,7 +168,7 @@ def distribution(logits: jax.Array, k: int) -> Distribution:
 
 
 def largest(x: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
-    """Return the ``k`` largest of ``x`` (..., V) and where they are, int32, the first of equal ones first.
+    """Return the ``k`` largest of ``x`` (..., V) and where they are, int32, NaN first, the first of equal ones first.
 
     As `jax.lax.top_k`, which on a CPU takes far longer of many: here first of runs' largest, then of what is in the k
     best runs: in no other run can one of the k be.
@@ -176,6 +176,7 @@ def largest(x: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
     >>> largest(jnp.array([1.0, 3.0, 2.0, 3.0]), 2)
     (Array([3., 3.], dtype=float32), Array([1, 3], dtype=int32))
     """
+    x = jnp.where(jnp.isnan(x), jnp.nan, x)  # the negative NaN of inf - inf would come last
     size = x.shape[-1]
     runs = -(-size // RUN)
     if runs <= 2 * k:
@@ -183,7 +184,8 @@ def largest(x: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
         return values, index.astype(jnp.int32)
     padded = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, runs * RUN - size)], constant_values=-jnp.inf)
     apart = padded.reshape(*x.shape[:-1], runs, RUN)
-    found = jnp.where(jnp.isnan(apart), jnp.inf, apart)  # see `top`
+    # see `top`; NaN counts as more than infinity here
+    found = jnp.where(jnp.isnan(apart), jnp.inf, jnp.minimum(apart, jnp.finfo(apart.dtype).max))
     _, best = jax.lax.top_k(jnp.max(found, -1), k)
     best = jnp.sort(best, -1)  # so that of equal numbers the first stays first
     values, at = jax.lax.top_k(
@@ -200,6 +202,7 @@ def first_largest(x: jax.Array) -> jax.Array:
     >>> int(first_largest(jnp.array([1.0, 3.0, 2.0, 3.0])))
     1
     """
-    here = (x == jnp.max(x, -1, keepdims=True)) | jnp.isnan(x)
+    nothing = jnp.isnan(x)
+    here = jnp.where(nothing.any(-1, keepdims=True), nothing, x == jnp.max(x, -1, keepdims=True))
     places = jnp.arange(x.shape[-1], dtype=jnp.int32)
     return jnp.min(jnp.where(here, places, x.shape[-1]), -1)

@@ -28,7 +28,7 @@ class PackedRows(nnx.Module):
 
     The numbers of a word are taken where they stand, as multiples of powers of two that ``x`` is divided by: both are
     exact. The weights are those that the file stands for; sums are taken in another order than those of wide rows.
-    What is infinite in ``x`` becomes NaN where a number is 0.
+    Numbers of ``x`` below 1e-30 count as 0, those above 1e30 may come out as NaN, infinite ones do.
     """
 
     def __init__(self, q: Quantised):
@@ -92,4 +92,4 @@ def _product(
     terms_RxN = weighted * scale_RxN + shift_RxN * x_R[:, None]
     # summed as a product: XLA's CPU backend takes many words apart at a time where it writes what comes of them, but
     # one by one within a sum
-    return jnp.dot(jnp.ones(rows), terms_RxN, precision="highest")
+    return jnp.dot(jnp.ones(rows, terms_RxN.dtype), terms_RxN, precision="highest")
