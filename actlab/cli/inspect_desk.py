@@ -83,14 +83,14 @@ class Desk:
             # a longer text has a program of its own: nobody with a short one waits for it
             compiled(model, [0] * min(CHUNK, model.architecture.context), 0)
             if whole.packed is not None:
-                try:
-                    compiled(whole, "a", 1)
-                    self.model = whole
-                except Exception:
-                    log.exception("narrow weights are not used: wide ones write on")
+                compiled(whole, "a", 1)
+                self.model = whole
         except InputError as error:
             self.state, self.told = "failed", " ".join(str(error).split())
         except Exception as error:
+            if self.model is not None:  # it writes on as it is
+                log.exception("the model is there, but not all of its programs")
+                return
             log.exception("the model could not be loaded")
             self.state, self.told = "failed", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,25 +22,18 @@ from actlab.inspection.decoder import Decoder
 from actlab.inspection.interventions import Edits, make_edits
 from actlab.inspection.load import read_checkpoint
 from actlab.inspection.observing import Seen, named
-from actlab.inspection.packed import PackedRows
+from actlab.inspection.packed import packed_weights
+from actlab.inspection.pieces import Piece, whole
 from actlab.inspection.programs import Graph, empty, read_texts, write_texts
 from actlab.inspection.sampling import Sampling
 from actlab.inspection.tokenizer import Tokenizer
-from actlab.inspection.trace import Trace, trimmed
+from actlab.inspection.trace import Trace
 
 CHUNK = 32  # tokens of a given text that one compiled pass reads
 REST = 8  # tokens that the last pass reads if no more are left: padding is read too
 STEPS = 8  # tokens that one compiled scan draws: how often somebody who watches sees something, and stopping is heard
 MOST_KEPT = 2 << 30  # bytes of vectors and rows of one text on the host
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
-
-
-class Piece(NamedTuple):
-    """A part of a text as it comes: its tokens, how many were given, and records with N first, see `named`."""
-
-    tokens: np.ndarray
-    given: int
-    seen: Mapping[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +86,7 @@ class LanguageModel:
         graph, state = nnx.split(Decoder(a, weights))
         packed = None
         if checkpoint.quantised and dtype == "float32" and jax.default_backend() == "cpu":
-            own, narrow = nnx.split(Decoder(a, weights | _packed(checkpoint)))
+            own, narrow = nnx.split(Decoder(a, weights | packed_weights(checkpoint.quantised, a.tied)))
             packed = Graph(own), narrow
         return LanguageModel(checkpoint.name, a, checkpoint.tokenizer, Graph(graph), state, packed)
 
@@ -179,7 +171,7 @@ class LanguageModel:
         parts: list[list[Piece]] = [[] for _ in prompts]
         for which, piece in job.pieces():
             parts[which].append(piece)
-        traces = [job.trace(_whole(own), job.shown()) for own in parts]
+        traces = [job.trace(whole(own), job.shown()) for own in parts]
         return traces if several else traces[0]
 
     def stream(
@@ -363,17 +355,6 @@ def load(source: str | Path = "smollm2", *, dtype: str = "float32") -> LanguageM
     return LanguageModel.of(read_checkpoint(source), dtype)
 
 
-def _packed(checkpoint: Checkpoint) -> dict[str, PackedRows]:
-    """Return the maps and the head that are quantised, packed."""
-    packed = {name: PackedRows(q) for name, q in checkpoint.quantised.items()}
-    table = packed.pop(
-        "tokens", None
-    )  # of which a token is one row, and the head where it has none of its own
-    if table is not None and checkpoint.architecture.tied:
-        packed["head"] = table
-    return packed
-
-
 def _room(needed: int) -> int:
     """Return room for so many positions in steps of 256 and powers of two: few programs for many lengths."""
     room = 256
@@ -403,22 +384,6 @@ def _blocks_of(where: str, a: Architecture) -> list[int] | None:
 
 def _named(act: Act) -> dict[str, Any]:
     return {"name": act.name, "lean": act.lean, "params": {k: v for k, v in act.params}}
-
-
-def _whole(parts: Sequence[Piece]) -> Piece:
-    """Return the parts of a text as one, all records in one piece of memory: many take longer to come by."""
-    tokens = np.concatenate([p.tokens for p in parts])
-    several = [trimmed(p.seen, len(tokens)) for p in parts]
-    first = several[0]
-    shapes = {name: (len(tokens), *x.shape[1:]) for name, x in first.items()}
-    sizes = {name: math.prod(shapes[name]) * x.itemsize for name, x in first.items()}
-    memory, at = np.empty(sum(-(-size // 64) * 64 for size in sizes.values()), np.uint8), 0
-    seen = {}
-    for name, x in first.items():
-        own = memory[at : at + sizes[name]].view(x.dtype).reshape(shapes[name])
-        seen[name] = np.concatenate([part[name] for part in several], out=own)
-        at += -(-sizes[name] // 64) * 64
-    return Piece(tokens, sum(p.given for p in parts), seen)
 
 
 def _host(seen: Seen) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ Shapes: N rows (outputs), D columns (inputs), B blocks of columns with a scale a
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -68,6 +68,17 @@ class PackedRows(nnx.Module):
         for name in ("words", "scale", "offset"):
             setattr(new, name, nnx.Param(jnp.concatenate([getattr(p, name)[...] for p in parts], -1)))
         return new
+
+
+def packed_weights(quantised: Mapping[str, Quantised], tied: bool) -> dict[str, PackedRows]:
+    """Return a checkpoint's quantised maps and head, packed; the head is the table of tokens where they are ``tied``.
+
+    The table itself stays wide: of it a token is one row.
+    """
+    packed = {name: PackedRows(q) for name, q in quantised.items() if name != "tokens"}
+    if tied and "tokens" in quantised:
+        packed["head"] = PackedRows(quantised["tokens"])
+    return packed
 
 
 @jax.jit  # traced once for all maps of a size

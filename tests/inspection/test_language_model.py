@@ -97,7 +97,7 @@ def test_narrow_weights_write_what_wide_ones_do(changed):
 
 
 @pytest.mark.slow
-def test_bfloat16_writes_what_float32_does_until_it_is_close():
+def test_bfloat16_writes_nearly_what_float32_does():
     jax.config.update(
         "jax_disable_most_optimizations", False
     )  # XLA's unoptimised CPU code has no such products
