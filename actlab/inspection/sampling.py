@@ -86,7 +86,7 @@ def filtered(logits: jax.Array, by: Filters) -> jax.Array:
 
     Greedy leaves the likeliest alone, the first where several are. Tokens as likely as the last that top-k or top-p
     keeps are kept with it. Their thresholds are found by halving the order of the floats, 32 passes over V numbers
-    that are not sorted; a filter that is off costs nothing. The largest is 0.
+    that are not sorted; a filter that is off costs nothing. The largest is 0. NaN is taken away by none, and drawn.
 
     >>> logits = jnp.log(jnp.array([0.1, 0.5, 0.4]))
     >>> jnp.exp(filtered(logits, Sampling(temperature=1.0, top_p=0.6).filters()))
@@ -110,10 +110,12 @@ def _filtered(logits: jax.Array, by: Filters) -> jax.Array:
         return _above(x, lambda kept: jnp.sum(jnp.where(kept, weight, 0.0), -1, keepdims=True) >= enough)
 
     # differences first: of a tiny temperature they may be infinite, the largest stays 0
-    x = (logits - jnp.max(logits, -1, keepdims=True)) / jnp.maximum(by.temperature, 1e-30)
+    high = jnp.max(logits, -1, keepdims=True, where=~jnp.isnan(logits), initial=-jnp.inf)
+    x = (logits - high) / jnp.maximum(by.temperature, 1e-30)
+    nothing = jnp.isnan(x)
     x = jax.lax.cond(by.top_k > 0, likeliest, lambda x: x, x)
     x = jax.lax.cond(by.top_p < 1, nucleus, lambda x: x, x)
-    return jnp.where(jnp.exp(x) >= by.min_p, x, -jnp.inf)
+    return jnp.where(nothing, jnp.nan, jnp.where(jnp.exp(x) >= by.min_p, x, -jnp.inf))
 
 
 def _above(x: jax.Array, enough) -> jax.Array:

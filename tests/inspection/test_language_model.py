@@ -19,7 +19,7 @@ from actlab.inspection import PLAIN, Capture, Sampling, Trace, join, load
 from actlab.inspection.gguf_file import read_gguf
 from actlab.inspection.language_model import LanguageModel
 from actlab.inspection.observing import _saturated
-from actlab.inspection.sampling import filtered
+from actlab.inspection.sampling import draw, filtered
 
 TINY = Path(__file__).parent / "models" / "llama"
 TEXT = "the quick brown fox"
@@ -247,6 +247,17 @@ def test_a_tiny_temperature_is_nearly_greedy():
     logits = jnp.array([31.0, 30.9, 31.0])
     left = filtered(logits, Sampling(temperature=2e-38, top_k=2).filters())
     np.testing.assert_array_equal(jnp.exp(left), [1, 0, 1])
+
+
+@pytest.mark.parametrize("size", [5, 5000])
+@pytest.mark.parametrize("broken", [np.nan, -np.nan, np.inf])
+@pytest.mark.parametrize("asked", [{}, {"top_k": 3}, {"top_p": 0.5}, {"min_p": 0.1}], ids=str)
+def test_what_is_no_number_is_filtered_by_none_and_drawn(asked, broken, size):
+    by = Sampling(temperature=1.0, **asked).filters()
+    logits = jax.random.normal(jax.random.key(0), (size,)).at[3].set(broken)
+    left = filtered(logits, by)
+    assert np.isnan(left[3])
+    assert draw(left, by, jnp.int32(7)) == 3
 
 
 @pytest.mark.slow
