@@ -6,9 +6,10 @@
 One process, one set of weights (SmolLM2-135M-Instruct, 4-bit file, widened to --dtype in both; ours writes float32
 with the file's own narrow numbers, which are the same weights, and without that as ``plain, wide``), greedy, the same
 prompt; rounds are interleaved in alternating order, ratios are medians over rounds. What is compiled is compiled
-before. transformers: eager attention, KV cache, ``output_attentions`` and ``output_hidden_states`` (it has no MLP
-activations, no measures: less is asked of it), torch on as many threads. ``prefix``: the whole text anew
-for each token, as the page did that this one follows, the last of --prefix tokens. ``bound``: all weights read once,
+before. ``reading``: the prompt alone, by its tokens; what is left of the whole is writing. transformers: eager
+attention, KV cache, ``output_attentions`` and ``output_hidden_states`` (it has no MLP activations, no measures: less
+is asked of it), torch on as many threads. ``prefix``: the whole text anew for each token, as the page did
+that this one follows, the last of --prefix tokens. ``bound``: all weights read once,
 by a sum over an array of their size: no decoder of a single text that reads them wide can be quicker.
 """
 
@@ -71,8 +72,8 @@ def main() -> None:
     ids = lm.encode(PROMPT)
     prompt = torch.tensor([ids])
 
-    def ours(capture: Capture, lm: LanguageModel = lm) -> Callable[[], object]:
-        return lambda: lm.generate(ids, max_new_tokens=given.tokens, capture=capture, stop_at_end=False)
+    def ours(capture: Capture, lm: LanguageModel = lm, tokens: int = given.tokens) -> Callable[[], object]:
+        return lambda: lm.generate(ids, max_new_tokens=tokens, capture=capture, stop_at_end=False)
 
     def theirs(**asked: bool) -> Callable[[], object]:
         def run() -> object:
@@ -104,6 +105,8 @@ def main() -> None:
         "plain, wide": ours(PLAIN, dataclasses.replace(lm, packed=None)),
         "measures": ours(Capture(values=())),
         "full": ours(Capture()),
+        "plain, reading": ours(PLAIN, tokens=0),
+        "full, reading": ours(Capture(), tokens=0),
         "transformers": theirs(output_attentions=True, output_hidden_states=True),
         "transformers, plain": theirs(),
         "prefix": anew,
@@ -118,7 +121,9 @@ def main() -> None:
         for name in names if turn % 2 else reversed(names):
             took[name].append(seconds(cases[name]))
     # the prompt's reading is within what is written: the same for all
-    many = {name: 1 if name in ("prefix", "bound", "bound, as a product") else given.tokens for name in cases}
+    once = ("prefix", "bound", "bound, as a product")
+    many = dict.fromkeys(cases, given.tokens) | dict.fromkeys(once, 1)
+    many |= {name: len(ids) for name in cases if name.endswith("reading")}
     middle = {name: statistics.median(t / many[name] for t, _ in own) for name, own in took.items()}
     print(
         f"{lm.name}, {given.dtype}, {len(ids)} tokens read, {given.tokens} written, {given.rounds} rounds, "
@@ -139,6 +144,12 @@ def main() -> None:
     for name, what in (("full", "full records"), ("measures", "records without whole vectors")):
         clock, processor = ratio(name, "plain") - 1, ratio(name, "plain", 1) - 1
         print(f"{what} over none: {clock:+.1%}, of processor time {processor:+.1%}")
+    read = [ratio("full, reading", "plain, reading", which) - 1 for which in (0, 1)]
+    print(f"of which reading the prompt {read[0]:+.1%}, of processor time {read[1]:+.1%}", end="; ")
+    rounds = zip(*(took[name] for name in ("full", "full, reading", "plain", "plain, reading")), strict=True)
+    written = [[(a[i] - b[i]) / (c[i] - d[i]) for i in (0, 1)] for a, b, c, d in rounds]
+    alone = [statistics.median(x) - 1 for x in zip(*written, strict=True)]
+    print(f"writing alone {alone[0]:+.1%}, of processor time {alone[1]:+.1%}")
     times = ratio("transformers", "full")
     print(f"transformers with attentions and hidden states: {times:.2f} x ours with full records")
     print(f"wide weights, without records: {ratio('plain, wide', 'plain'):.2f} x narrow ones")
