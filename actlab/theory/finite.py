@@ -36,6 +36,8 @@ from actlab.theory.maps import Depths, Maps
 from actlab.theory.mesh import mesh
 
 RANGE = 0.25  # relative variance up to which the first order holds: relu's is then 12 % too small
+APART = 1e-4  # of 1 - c: inputs nearer to one another are looked at as if so far apart, their distance being relative
+LOST = 1e-7  # of 1 - c: below it their distance's noise is lost beside the rounding of what it is a difference of
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -81,18 +83,20 @@ def bands(net: Maps, width: int, depth: int, q: float = 1.0, c: float = 0.5) -> 
     if not isinstance(width, (int, np.integer)) or width < 2:
         raise InputError(f"bands: width must be a whole number from 2 up, got {width!r}")
     mean = net.depth(depth, q, c)
-    sigma = _products(mean.q[0], mean.c[0] * mean.q[0])
+    apart = 1.0 - mean.c
+    begin = max(apart[0], APART)
+    sigma = _relative(_products(mean.q[0], (1.0 - begin) * mean.q[0]), begin)
     own = 2 * mean.q[0] ** 2  # of one input's mean square alone
-    variance, cosine, back = [own], [_of_cosine(sigma, mean.q[0], mean.c[0])], []
-    for at, corr in zip(mean.q[:-1], mean.c[:-1], strict=True):
-        if not (0 < at < 1e100 and math.isfinite(corr)):
+    variance, cosine, back = [own], [_of_cosine(sigma, apart[0], mean.q[0])], []
+    for at, gap, following, after in zip(mean.q, apart, mean.q[1:], apart[1:], strict=False):
+        if not (0 < at < 1e100 and math.isfinite(gap)):
             sigma, own = np.full((2, 2), math.nan), math.nan
         else:
-            sigma, own, noise = _step(net, float(at), float(corr), sigma, own)
+            behind = after if gap >= APART else 1.0 - net.depth(1, at, 1.0 - APART).c[1]
+            sigma, own, noise = _step(net, float(at), max(float(gap), APART), float(behind), sigma, own)
             back.append(noise)
-        following, after = mean.q[len(variance)], mean.c[len(variance)]
         variance.append(own)
-        cosine.append(_of_cosine(sigma, following, after))
+        cosine.append(_of_cosine(sigma, after, following))
     back += [math.nan] * (depth - len(back))
     gradient = np.append(np.cumsum(back[::-1])[::-1], 0.0) / width
     variance, cosine = np.array(variance) / width, np.array(cosine) / width
@@ -102,9 +106,22 @@ def bands(net: Maps, width: int, depth: int, q: float = 1.0, c: float = 0.5) -> 
     return Bands(mean, np.sqrt(variance), np.sqrt(cosine), np.sqrt(gradient), max(layers, 0))
 
 
-def _of_cosine(sigma: np.ndarray, q: float, c: float) -> float:
-    along = np.array([-c, 1.0]) / q
+def _of_cosine(sigma: np.ndarray, gap: float, q: float) -> float:
+    along = np.array([1.0, -1.0]) * gap / q
     return max(float(along @ sigma @ along), 0.0)
+
+
+def _relative(sigma: np.ndarray, gap: float) -> np.ndarray:
+    """Return the covariance of (S, D / (1 - c)), D = S - X, from that of (S, X): of near inputs X loses D."""
+    if gap < LOST:
+        return np.diag([sigma[0, 0], 0.0])
+    turn = np.array([[1.0, 0.0], [1.0 / gap, -1.0 / gap]])
+    return turn @ sigma @ turn.T
+
+
+def _absolute(sigma: np.ndarray, gap: float) -> np.ndarray:
+    turn = np.array([[1.0, 0.0], [1.0, -gap]])
+    return turn @ sigma @ turn.T
 
 
 def _products(k: float, x: float) -> np.ndarray:
@@ -112,11 +129,13 @@ def _products(k: float, x: float) -> np.ndarray:
     return np.array([[k * k + x * x, 2 * k * x], [2 * k * x, k * k + x * x]])
 
 
-def _step(net: Maps, q: float, c: float, sigma: np.ndarray, own: float) -> tuple[np.ndarray, float, float]:
-    """Return N times the covariance of (S, X) and the variance of one S behind a layer, and the gradient's noise."""
+def _step(
+    net: Maps, q: float, gap: float, behind: float, sigma: np.ndarray, own: float
+) -> tuple[np.ndarray, float, float]:
+    """Return N times `_relative` and the variance of one S behind a layer, and the gradient's noise."""
     k = 1.0 if net.norm else q
-    same = c > 1 - 1e-9  # two inputs that are one
-    found = _moments(net.act, k, 0.0 if same else c)
+    c, sigma = 1.0 - gap, _absolute(sigma, gap)
+    found = _moments(net.act, k, c)
     square, slope, slope_fourth, fourth, by_square, by_value = found[:6]
     s, weight = net.shortcut, net.branch**2 * net.sigma_w**2
     bias = net.branch**2 * net.sigma_b**2
@@ -134,9 +153,6 @@ def _step(net: Maps, q: float, c: float, sigma: np.ndarray, own: float) -> tuple
     noise = (
         (branch**2 * (3 * slope_fourth / slope**2 - 1) + 4 * s * s * branch) / chi**2 if slope else math.nan
     )
-    if same:
-        return np.full((2, 2), new), new, noise
-
     both, across, cross, p_s, p_x, x_s, x_x = found[6:]
     x = c * k
     m = _products(k, x)
@@ -152,7 +168,7 @@ def _step(net: Maps, q: float, c: float, sigma: np.ndarray, own: float) -> tuple
             [x_s - across * k, x_x - across * x],
         ]
     )
-    g = pm @ np.linalg.inv(m)
+    g = pm @ np.linalg.pinv(m, 1e-14)  # of opposite inputs S tells X
     left = p - g @ m @ g.T
     if net.norm:  # only the correlation passes: d kappa / dc times (dX - c dS) / q
         turn = s**2 * np.eye(2) + weight * np.array([[0.0, 0.0], [-c * g[1, 1], g[1, 1]]]) / q
@@ -160,7 +176,8 @@ def _step(net: Maps, q: float, c: float, sigma: np.ndarray, own: float) -> tuple
         turn = s**2 * np.eye(2) + weight * g
     y, z = weight * across + bias, c * q
     mixed = 2 * s * s * np.array([[q * b + z * y, q * y + z * b], [q * y + z * b, q * b + z * y]])
-    return turn @ sigma @ turn.T + weight**2 * left + _products(b, y) + mixed, new, noise
+    after = turn @ sigma @ turn.T + weight**2 * left + _products(b, y) + mixed
+    return _relative(after, behind), new, noise
 
 
 def _moments(act: Act, k: float, c: float) -> np.ndarray:

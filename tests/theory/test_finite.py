@@ -65,3 +65,28 @@ def test_two_inputs_that_are_one():
 def test_a_width_that_cannot_be():
     with pytest.raises(InputError, match="width must be a whole number from 2 up, got 1"):
         bands(maps("tanh", 1.5), 1, 2)
+
+
+@pytest.mark.parametrize("name", ["tanh", "relu", "sigmoid", "gelu"])
+def test_inputs_that_are_nearly_one_stray_by_a_share_of_what_parts_them(name):
+    net = maps(name, 1.3)
+    some, near, nearer = (bands(net, 64, 8, 1.0, 1 - gap) for gap in (1e-3, 1e-7, 1e-11))
+    share = some.c_sd / (1 - some.mean.c)
+    for found in (near, nearer):
+        apart = 1 - found.mean.c
+        told = apart > 1e-12  # where what parts them is more than a rounding
+        assert told[0]
+        np.testing.assert_allclose(found.c_sd[told] / apart[told], share[told], rtol=0.03)
+        assert np.isfinite(found.c_sd).all() and np.isfinite(found.gradient_sd).all()
+
+
+@pytest.mark.parametrize("name", ["tanh", "relu", "sigmoid"])
+def test_inputs_that_are_one_or_opposite(name):
+    one, opposite, nearly = (bands(maps(name, 1.3), 64, 8, 1.0, c) for c in (1.0, -1.0, -1 + 1e-9))
+    assert not one.c_sd.any()
+    np.testing.assert_array_equal(one.q_sd, opposite.q_sd)
+    np.testing.assert_allclose(opposite.c_sd, nearly.c_sd, atol=1e-7)
+    if name == "tanh":  # odd: they stay opposite
+        np.testing.assert_allclose(opposite.c_sd, 0, atol=1e-7)
+    else:
+        assert opposite.c_sd[1] > 0.01
