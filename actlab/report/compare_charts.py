@@ -98,7 +98,7 @@ def ranking_view(study: Study) -> View | None:
     percent = f"{100 * (1 - study.ranking.alpha):g} %"
     return View(
         f"Ranking by {study.metric.name}",
-        specification(alt.layer(*layers).properties(height=alt.Step(22))),
+        specification(alt.layer(*layers).properties(height=22 * len(levels))),
         {"levels": table},
         f"Point: mean over seeds at the best condition, less the luck of choosing it. Line: the {percent} interval."
         f"{shared} Of two intervals that overlap the levels may yet differ: pairs are tested seed by seed.",
@@ -158,7 +158,7 @@ def pair_view(study: Study, most: int = 40) -> View | None:
     more = f" The best {most} of {len(levels)} are drawn." if len(levels) > most else ""
     return View(
         "Pairs",
-        specification(alt.layer(cells, marks).properties(height=alt.Step(20))),
+        specification(alt.layer(cells, marks).properties(height=20 * len(shown))),
         {"pairs": table},
         f"Row less column, seed by seed. A dot: told apart at {study.ranking.alpha:g} after correction for all pairs."
         f"{more}",
@@ -307,7 +307,7 @@ def _heat(
     left_open = {"rows": rows, "columns": columns}
     return View(
         title,
-        specification(chart.properties(height=alt.Step(20))),
+        specification(chart.properties(height=20 * len(rows))),
         {"cells": table},
         caption,
         left_open,

@@ -73,6 +73,12 @@ def test_the_chart_of_the_ranking_has_the_scores(sweep, text):
     assert table["low"] == pytest.approx([one.interval.low for one in levels], rel=1e-4)
 
 
+def test_heights_are_numbers(text):
+    """Vega-Lite fits no chart to a width whose height is a step, and complains of it in the browser's console."""
+    heights = [spec["height"] for spec in payload(text)["specs"] if "height" in spec]
+    assert len(heights) >= 3 and all(isinstance(height, (int, float)) for height in heights)
+
+
 def test_runs_have_links_to_the_pages_there_are(sweep, text):
     links = re.findall(r'<a href="([^"]*report.html)">', text)
     assert len(links) == 1
