@@ -37,6 +37,7 @@ from actlab.theory.mesh import mesh
 
 RANGE = 0.25  # relative variance up to which the first order holds: relu's is then 12 % too small
 APART = 1e-4  # of 1 - c: inputs nearer to one another are looked at as if so far apart, their distance being relative
+MOST = 1e70  # of a variance: fourth powers are taken of its like
 LOST = 1e-7  # of 1 - c: below it their distance's noise is lost beside the rounding of what it is a difference of
 
 
@@ -89,7 +90,7 @@ def bands(net: Maps, width: int, depth: int, q: float = 1.0, c: float = 0.5) -> 
     own = 2 * mean.q[0] ** 2  # of one input's mean square alone
     variance, cosine, back = [own], [_of_cosine(sigma, apart[0], mean.q[0])], []
     for at, gap, following, after in zip(mean.q, apart, mean.q[1:], apart[1:], strict=False):
-        if not (0 < at < 1e100 and math.isfinite(gap)):
+        if not (0 < at < MOST and following < MOST and math.isfinite(gap)):
             sigma, own = np.full((2, 2), math.nan), math.nan
         else:
             behind = after if gap >= APART else 1.0 - net.depth(1, at, 1.0 - APART).c[1]
@@ -100,7 +101,7 @@ def bands(net: Maps, width: int, depth: int, q: float = 1.0, c: float = 0.5) -> 
     back += [math.nan] * (depth - len(back))
     gradient = np.append(np.cumsum(back[::-1])[::-1], 0.0) / width
     variance, cosine = np.array(variance) / width, np.array(cosine) / width
-    relative = variance / mean.q**2
+    relative = (np.sqrt(variance) / mean.q) ** 2
     good = (relative < RANGE) & (gradient[0] - gradient < RANGE)
     layers = int(depth if good.all() else np.argmin(good) - 1)
     return Bands(mean, np.sqrt(variance), np.sqrt(cosine), np.sqrt(gradient), max(layers, 0))

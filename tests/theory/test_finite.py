@@ -90,3 +90,9 @@ def test_inputs_that_are_one_or_opposite(name):
         np.testing.assert_allclose(opposite.c_sd, 0, atol=1e-7)
     else:
         assert opposite.c_sd[1] > 0.01
+
+
+def test_a_signal_that_explodes_has_bands_as_long_as_it_is_a_number():
+    found = bands(maps("xielu", 1.3, 0.1), 64, 12)  # its variance is squared a layer
+    assert np.isfinite(found.q_sd[:6]).all() and np.isnan(found.q_sd[-1]) and np.isinf(found.mean.q[-1])
+    assert found.layers == 0
