@@ -158,7 +158,7 @@ def pair_view(study: Study, most: int = 40) -> View | None:
     more = f" The best {most} of {len(levels)} are drawn." if len(levels) > most else ""
     return View(
         "Pairs",
-        specification(alt.layer(cells, marks).properties(height=20 * len(shown))),
+        specification(alt.layer(cells, marks).properties(height=20 * len(set(table["row"])))),
         {"pairs": table},
         f"Row less column, seed by seed. A dot: told apart at {study.ranking.alpha:g} after correction for all pairs."
         f"{more}",
@@ -307,7 +307,7 @@ def _heat(
     left_open = {"rows": rows, "columns": columns}
     return View(
         title,
-        specification(chart.properties(height=20 * len(rows))),
+        specification(chart.properties(height=20 * len(set(table["row"])))),
         {"cells": table},
         caption,
         left_open,

@@ -36,9 +36,7 @@ from actlab.theory.maps import Depths, Maps
 from actlab.theory.mesh import mesh
 
 RANGE = 0.25  # relative variance up to which the first order holds: relu's is then 12 % too small
-APART = 1e-4  # of 1 - c: inputs nearer to one another are looked at as if so far apart, their distance being relative
-MOST = 1e70  # of a variance: fourth powers are taken of its like
-LOST = 1e-7  # of 1 - c: below it their distance's noise is lost beside the rounding of what it is a difference of
+MOST = 1e70  # of a variance, and one over it the least: fourth powers are taken of its like
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -48,10 +46,12 @@ class Bands:
     Attributes:
         mean: what `Maps.depth` says.
         q_sd: of the mean square over the units, for one input.
-        c_sd: of the cosine of two inputs.
+        c_sd: of the cosine of two inputs; too narrow of a function that jumps, for inputs nearer than some 1e-8, and
+            NaN where a layer makes them alike by more than seven digits.
         gradient_sd: of the gradient's mean square over that at the last layer, relative to its prediction; what comes
             from q straying is left out.
-        layers: up to which the first order holds: relative variances of q and gradient below 0.25.
+        layers: up to which the first order holds: relative variances of q and gradient below 0.25; that of 1 - c is
+            not looked at.
     """
 
     mean: Depths
@@ -85,16 +85,15 @@ def bands(net: Maps, width: int, depth: int, q: float = 1.0, c: float = 0.5) -> 
         raise InputError(f"bands: width must be a whole number from 2 up, got {width!r}")
     mean = net.depth(depth, q, c)
     apart = 1.0 - mean.c
-    begin = max(apart[0], APART)
-    sigma = _relative(_products(mean.q[0], (1.0 - begin) * mean.q[0]), begin)
-    own = 2 * mean.q[0] ** 2  # of one input's mean square alone
+    first = float(mean.q[0]) if 1 / MOST < mean.q[0] < MOST else math.nan
+    sigma = _products(first, apart[0])
+    own = 2 * first**2  # of one input's mean square alone
     variance, cosine, back = [own], [_of_cosine(sigma, apart[0], mean.q[0])], []
     for at, gap, following, after in zip(mean.q, apart, mean.q[1:], apart[1:], strict=False):
-        if not (0 < at < MOST and following < MOST and math.isfinite(gap)):
+        if not (1 / MOST < at < MOST and 1 / MOST < following < MOST and math.isfinite(gap)):
             sigma, own = np.full((2, 2), math.nan), math.nan
         else:
-            behind = after if gap >= APART else 1.0 - net.depth(1, at, 1.0 - APART).c[1]
-            sigma, own, noise = _step(net, float(at), max(float(gap), APART), float(behind), sigma, own)
+            sigma, own, noise = _step(net, float(at), *_told(net, at, gap, after), sigma, own)
             back.append(noise)
         variance.append(own)
         cosine.append(_of_cosine(sigma, after, following))
@@ -109,76 +108,77 @@ def bands(net: Maps, width: int, depth: int, q: float = 1.0, c: float = 0.5) -> 
 
 def _of_cosine(sigma: np.ndarray, gap: float, q: float) -> float:
     along = np.array([1.0, -1.0]) * gap / q
-    return max(float(along @ sigma @ along), 0.0)
+    return float(np.maximum(along @ sigma @ along, 0.0)) if gap else 0.0
 
 
-def _relative(sigma: np.ndarray, gap: float) -> np.ndarray:
-    """Return the covariance of (S, D / (1 - c)), D = S - X, from that of (S, X): of near inputs X loses D."""
-    if gap < LOST:
-        return np.diag([sigma[0, 0], 0.0])
-    turn = np.array([[1.0, 0.0], [1.0 / gap, -1.0 / gap]])
-    return turn @ sigma @ turn.T
+def _products(k: float, gap: float) -> np.ndarray:
+    """Return the covariance of (S, D / gap) over N normal pairs of variance k and correlation 1 - gap, times N.
+
+    D = S - X is half the mean square of what parts two inputs. It is carried relative to what it should be, since of
+    inputs that grow alike it is lost beside S.
+    """
+    x = k * (1.0 - gap)
+    return np.array([[k * k + x * x, k * k * gap], [k * k * gap, 2 * k * k]])
 
 
-def _absolute(sigma: np.ndarray, gap: float) -> np.ndarray:
-    turn = np.array([[1.0, 0.0], [1.0, -gap]])
-    return turn @ sigma @ turn.T
-
-
-def _products(k: float, x: float) -> np.ndarray:
-    """Return the covariance of (S, X) over N normal pairs of variance k and covariance x, times N."""
-    return np.array([[k * k + x * x, 2 * k * x], [2 * k * x, k * k + x * x]])
+def _told(net: Maps, q: float, gap: float, after: float) -> tuple[float, float]:
+    """Return 1 - c, ``gap`` or the next above it of which a layer leaves more than rounding, and what it leaves."""
+    while gap < 0.5 and (after < 1e-6 or gap * after < 1e-13):
+        gap = min(max(10 * gap, 1e-8), 0.5)
+        after = 1.0 - float(net.depth(1, q, 1.0 - gap).c[1])
+    return gap, after if after > 1e-7 else math.nan
 
 
 def _step(
-    net: Maps, q: float, gap: float, behind: float, sigma: np.ndarray, own: float
+    net: Maps, q: float, gap: float, after: float, sigma: np.ndarray, own: float
 ) -> tuple[np.ndarray, float, float]:
-    """Return N times `_relative` and the variance of one S behind a layer, and the gradient's noise."""
+    """Return N times the covariance of (S, D / after) and one S's variance behind a layer, and the gradient's noise.
+
+    Inputs are ``gap`` apart, and ``after`` behind it; ``sigma`` is of (S, D / gap).
+    """
     k = 1.0 if net.norm else q
-    c, sigma = 1.0 - gap, _absolute(sigma, gap)
-    found = _moments(net.act, k, c)
+    found = _moments(net.act, k, 1.0 - gap)
     square, slope, slope_fourth, fourth, by_square, by_value = found[:6]
+    keep = 1.0 - net.dropout
     s, weight = net.shortcut, net.branch**2 * net.sigma_w**2
     bias = net.branch**2 * net.sigma_b**2
-    b = weight * square + bias
+    b = weight * square / keep + bias
 
     # One input: what f^2 has that h^2 does not tell. Normalising divides by what h^2 is.
     rise = (by_square - square * k) / (2 * k * k)
     rest = fourth - square**2 - 2 * k * k * rise**2
     if net.norm == "layer":  # nor what the mean of h tells
         rest -= by_value**2 / k
-    turn = s**2 + (0.0 if net.norm else weight * rise)
-    new = turn**2 * own + weight**2 * rest + 2 * b * b + 4 * s * s * q * b
-    branch = weight * slope / (q if net.norm else 1.0)
+    turn = s**2 + (0.0 if net.norm else weight * rise / keep)
+    new = turn**2 * own + (weight / keep) ** 2 * rest + 2 * b * b + 4 * s * s * q * b
+    branch = weight * slope / keep / (q if net.norm else 1.0)
     chi = s**2 + branch
     noise = (
         (branch**2 * (3 * slope_fourth / slope**2 - 1) + 4 * s * s * branch) / chi**2 if slope else math.nan
     )
-    both, across, cross, p_s, p_x, x_s, x_x = found[6:]
-    x = c * k
-    m = _products(k, x)
-    p = np.array(
-        [
-            [0.5 * (fourth + both) - square**2, cross - square * across],
-            [cross - square * across, both - across**2],
-        ]
-    )
-    pm = np.array(
-        [
-            [0.5 * (by_square + p_s) - square * k, p_x - square * x],
-            [x_s - across * k, x_x - across * x],
-        ]
-    )
-    g = pm @ np.linalg.pinv(m, 1e-14)  # of opposite inputs S tells X
+
+    # Two: u = (f^2 + f'^2) / 2 and e = (f - f')^2 / 2, of which differences are taken while they are large enough.
+    both, across, cross, u_s, u_x, v_s, v_x = found[6:]
+    x = k * (1.0 - gap)
+    m = _products(k, gap)
+    u_u, u_v, v_v = 0.5 * (fourth + both) - square**2, cross - square * across, both - across**2
+    p = np.array([[u_u, u_u - u_v], [u_u - u_v, u_u - 2 * u_v + v_v]])
+    u_s, u_x = 0.5 * (by_square + u_s) - square * k, u_x - square * x
+    v_s, v_x = v_s - across * k, v_x - across * x
+    pm = np.array([[u_s, (u_s - u_x) / gap], [u_s - v_s, (u_s - u_x - v_s + v_x) / gap]])
+    dropped = np.array([[1 / keep, 0.0], [1 / keep - 1.0, 1.0]])  # of two inputs each has masks of its own
+    p, pm = dropped @ p @ dropped.T, dropped @ pm
+    g = pm @ np.linalg.pinv(m, 1e-14)  # of opposite inputs S tells D
     left = p - g @ m @ g.T
     if net.norm:  # only the correlation passes: d kappa / dc times (dX - c dS) / q
-        turn = s**2 * np.eye(2) + weight * np.array([[0.0, 0.0], [-c * g[1, 1], g[1, 1]]]) / q
-    else:
-        turn = s**2 * np.eye(2) + weight * g
-    y, z = weight * across + bias, c * q
-    mixed = 2 * s * s * np.array([[q * b + z * y, q * y + z * b], [q * y + z * b, q * b + z * y]])
-    after = turn @ sigma @ turn.T + weight**2 * left + _products(b, y) + mixed
-    return _relative(after, behind), new, noise
+        g = np.array([[0.0, 0.0], [-g[1, 1], g[1, 1]]]) / q
+    turn = s**2 * np.diag([1.0, gap]) + weight * g
+    y, z, parted = weight * across + bias, (1.0 - gap) * q, weight * (square / keep - across)
+    drawn = np.array([[b * b + y * y, parted**2], [parted**2, 2 * parted**2]])
+    mixed = np.array([[q * b + z * y, q * gap * parted], [q * gap * parted, 2 * q * gap * parted]])
+    absolute = turn @ sigma @ turn.T + weight**2 * left + drawn + 2 * s * s * mixed
+    relative = np.diag([1.0, 1.0 / after])
+    return relative @ absolute @ relative, new, noise
 
 
 def _moments(act: Act, k: float, c: float) -> np.ndarray:

@@ -145,11 +145,11 @@ def main() -> None:
         clock, processor = ratio(name, "plain") - 1, ratio(name, "plain", 1) - 1
         print(f"{what} over none: {clock:+.1%}, of processor time {processor:+.1%}")
     read = [ratio("full, reading", "plain, reading", which) - 1 for which in (0, 1)]
-    print(f"of which reading the prompt {read[0]:+.1%}, of processor time {read[1]:+.1%}", end="; ")
+    print(f"full records in reading the prompt {read[0]:+.1%}, of processor time {read[1]:+.1%}", end="; ")
     rounds = zip(*(took[name] for name in ("full", "full, reading", "plain", "plain, reading")), strict=True)
     written = [[(a[i] - b[i]) / (c[i] - d[i]) for i in (0, 1)] for a, b, c, d in rounds]
     alone = [statistics.median(x) - 1 for x in zip(*written, strict=True)]
-    print(f"writing alone {alone[0]:+.1%}, of processor time {alone[1]:+.1%}")
+    print(f"in writing alone {alone[0]:+.1%}, of processor time {alone[1]:+.1%}")
     times = ratio("transformers", "full")
     print(f"transformers with attentions and hidden states: {times:.2f} x ours with full records")
     print(f"wide weights, without records: {ratio('plain, wide', 'plain'):.2f} x narrow ones")

@@ -90,7 +90,8 @@ def hub():
 
 
 def command(address, home, *line):
-    env = {k: v for k, v in os.environ.items() if "proxy" not in k.lower() and not k.startswith("HF_")}
+    own = ("HF_", "HUGGING", "TRANSFORMERS_")  # the user's token, cache and settings stay out of this
+    env = {k: v for k, v in os.environ.items() if "proxy" not in k.lower() and not k.startswith(own)}
     env |= {"HF_ENDPOINT": address, "HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1"}
     return subprocess.run([sys.executable, *line], env=env, capture_output=True, text=True, timeout=300)
 

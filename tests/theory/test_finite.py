@@ -96,3 +96,33 @@ def test_a_signal_that_explodes_has_bands_as_long_as_it_is_a_number():
     found = bands(maps("xielu", 1.3, 0.1), 64, 12)  # its variance is squared a layer
     assert np.isfinite(found.q_sd[:6]).all() and np.isnan(found.q_sd[-1]) and np.isinf(found.mean.q[-1])
     assert found.layers == 0
+
+
+@pytest.mark.parametrize("gap", [1e-4, 1e-6, 1e-8])
+def test_what_a_jump_tells_apart_are_the_flips(gap):
+    flips = np.arccos(1 - gap) / np.pi  # of 64 signs each
+    found = bands(maps("sign", 1.0), 64, 1, 1.0, 1 - gap)
+    np.testing.assert_allclose(found.c_sd[1], 2 * np.sqrt(flips / 64), rtol=0.02)
+
+
+def test_a_layer_that_makes_inputs_alike_leaves_their_share():
+    found = bands(maps("sigmoid", 0.1), 64, 5)  # 1 - c becomes a thousandth a layer
+    share = found.c_sd[1:] / (1 - found.mean.c[1:])
+    assert (np.diff(share) > 0).all() and share[0] > 0.3 and share[-1] < 0.5
+    lost = bands(maps("sigmoid", 1e-4), 64, 2)
+    assert lost.mean.c[2] < 1 and np.isnan(lost.c_sd[2]) and np.isfinite(lost.q_sd).all()
+
+
+def test_with_dropout_the_weights_draw_is_of_what_is_left_made_larger():
+    found = bands(maps("sign", 2.0, dropout=0.2), 64, 3)  # squares are 1 whatever the signs
+    np.testing.assert_allclose(found.q_sd / found.mean.q, np.sqrt(2 / 64), rtol=1e-12)
+
+
+@pytest.mark.parametrize("q", [1e-300, 1e-160, 1e-60, 1e60, 1e160])
+def test_of_huge_and_tiny_variances_nothing_overflows(q):
+    found, one = bands(maps("relu", 2**0.5), 64, 3, q), bands(maps("relu", 2**0.5), 64, 3)
+    if 1e-70 < q < 1e70:
+        np.testing.assert_allclose(found.q_sd / q, one.q_sd, rtol=1e-6)
+        np.testing.assert_allclose(found.c_sd, one.c_sd, rtol=1e-6)
+    else:
+        assert np.isnan(found.q_sd[1:]).all()
