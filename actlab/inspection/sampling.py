@@ -86,8 +86,8 @@ def filtered(logits: jax.Array, by: Filters) -> jax.Array:
 
     Greedy leaves the likeliest alone, the first where several are. Tokens as likely as the last that top-k or top-p
     keeps are kept with it. Their thresholds are found by halving the order of the floats, 32 passes over V numbers
-    that are not sorted; a filter that is off costs nothing. The largest is 0. No filter takes
-    NaN away, and it is what is drawn.
+    that are not sorted; a filter that is off costs nothing. The largest is 0. No filter takes NaN
+    away, and it is what is drawn.
 
     >>> logits = jnp.log(jnp.array([0.1, 0.5, 0.4]))
     >>> jnp.exp(filtered(logits, Sampling(temperature=1.0, top_p=0.6).filters()))

@@ -93,7 +93,7 @@ def bands(net: Maps, width: int, depth: int, q: float = 1.0, c: float = 0.5) -> 
         if not (1 / MOST < at < MOST and 1 / MOST < following < MOST and math.isfinite(gap)):
             sigma, own = np.full((2, 2), math.nan), math.nan
         else:
-            sigma, own, noise = _step(net, float(at), *_told(net, at, gap, after), sigma, own)
+            sigma, own, noise = _step(net, float(at), *_above_rounding(net, at, gap, after), sigma, own)
             back.append(noise)
         variance.append(own)
         cosine.append(_of_cosine(sigma, after, following))
@@ -121,8 +121,11 @@ def _products(k: float, gap: float) -> np.ndarray:
     return np.array([[k * k + x * x, k * k * gap], [k * k * gap, 2 * k * k]])
 
 
-def _told(net: Maps, q: float, gap: float, after: float) -> tuple[float, float]:
-    """Return 1 - c, ``gap`` or the next above it of which a layer leaves more than rounding, and what it leaves."""
+def _above_rounding(net: Maps, q: float, gap: float, after: float) -> tuple[float, float]:
+    """Return ``gap``, 1 - c, and what a layer makes of it, ``after``; the next larger if rounding hides that.
+
+    ``after`` is NaN where it is hidden of any.
+    """
     while gap < 0.5 and (after < 1e-6 or gap * after < 1e-13):
         gap = min(max(10 * gap, 1e-8), 0.5)
         after = 1.0 - float(net.depth(1, q, 1.0 - gap).c[1])
